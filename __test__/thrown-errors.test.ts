@@ -88,7 +88,7 @@ test('in exact mode, texts are strings and data is exact', async (t) => {
   t.deepEqual(remote, { name: 'Error', message: 'x', code: 'E', data: Buffer.from('text') });
 });
 
-// An encoded binary has a header of 6 bytes.
+// An encoded binary has a 6-byte header.
 for (const [size, arrives] of [
   [65_536 - 6, true],
   [65_536 - 5, false],

@@ -302,7 +302,7 @@ write('response', [
   ],
 ]);
 
-// Type, flags, payload; in pieces of 8 bytes, and whole.
+// Type, flags, payload; in 8-byte pieces, and whole.
 const frame = (type, flags, payload) => bytes(type, flags, chunk(payload));
 const items = Buffer.from('836c0000000161016a', 'hex');
 const count = (number) => bytes(0, 0, 0, 0, 0, 0, 0, number);

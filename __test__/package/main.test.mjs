@@ -351,7 +351,7 @@ test(
       assert.throws(refused({ glibc: '2.0' }), /asks for GLIBC_2\.\d+/);
     }
     assert.throws(refused({}, new Set()), /the addon for linux-.* (needs|asks for|has) /);
-    assert.throws(() => readElf(Buffer.from('no library')), /not a little-endian ELF file/);
+    assert.throws(() => readElf(Buffer.from('no library')), /not a 64-bit little-endian ELF file/);
   },
 );
 

@@ -15,7 +15,7 @@ const STB_WEAK = 2;
  */
 export function readElf(bytes) {
   if (bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') {
-    throw new Error('is not a little-endian ELF file of 64 bits');
+    throw new Error('is not a 64-bit little-endian ELF file');
   }
   const sections = sectionsOf(bytes);
   const symbols = symbolsOf(bytes, sections);

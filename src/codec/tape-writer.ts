@@ -173,7 +173,7 @@ export class TapeWriter extends TextWriter {
   protected reserveFloats(count: number): void {
     const end = this.float + count;
     if (end <= this.floats.length) return;
-    // An integer of 32 bits takes five bytes.
+    // A 32-bit integer takes five bytes.
     this.checkSize((end - this.firstFloat) * 5);
     this.growFloats(count);
   }

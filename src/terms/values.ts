@@ -192,7 +192,7 @@ export class Port {
   ) {
     checkNode(node, 'Port');
     if (typeof id !== 'bigint' || id < 0n || id >= 1n << 64n) {
-      throw new TermError('the id of a Port must be a bigint of 64 bits');
+      throw new TermError('the id of a Port must be a 64-bit bigint');
     }
     checkUint32('Port', { creation });
     Object.freeze(this);
@@ -219,7 +219,7 @@ export class Reference {
     readonly node: Atom,
     /** The node's incarnation, 32 bits. */
     readonly creation: number,
-    /** One to five numbers of 32 bits. */
+    /** One to five 32-bit numbers. */
     readonly ids: readonly number[],
   ) {
     checkNode(node, 'Reference');
@@ -374,9 +374,7 @@ function checkArity(arity: unknown, what: string): void {
 function checkUint32(what: string, fields: Record<string, unknown>): void {
   for (const [field, value] of Object.entries(fields)) {
     if (typeof value !== 'number' || value >>> 0 !== value) {
-      throw new TermError(
-        `${field} of a ${what} must be an integer of 32 bits, not ${String(value)}`,
-      );
+      throw new TermError(`${field} of a ${what} must be a 32-bit integer, not ${String(value)}`);
     }
   }
 }

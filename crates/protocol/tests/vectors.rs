@@ -162,7 +162,7 @@ fn check_answer(name: &str, line: &Value, call: &Call<()>, settings: &server::Se
     let was_packed = recorded_headers.get("content-encoding").is_some();
     let body = base64(&recorded["body"]);
     let body = if was_packed { gzip::inflate(&body, 1 << 20).unwrap() } else { body };
-    // Removes `{return, …}`: 131, tuple, atom with a length of two bytes.
+    // Removes `{return, …}`: 131, tuple, atom with a two-byte length.
     assert_eq!(body[..4], [131, 104, 2, 100], "{name}");
     let value = [&[131], &body[6 + usize::from(body[5])..]].concat();
     let mut tape = Tape::default();

@@ -76,7 +76,7 @@ impl fmt::Display for FrameError {
             Self::Inflate(error) => write!(formatter, "the payload of a frame: {error}"),
             Self::InvalidPayload(kind) => formatter.write_str(match kind {
                 FrameType::Items => "a frame of items does not hold a list of terms",
-                FrameType::End => "the end of the stream does not hold a count of 8 bytes",
+                FrameType::End => "the end of the stream does not hold an 8-byte count",
                 FrameType::Exception => "an exception is not {Class, Reason, Stacktrace}",
                 FrameType::Ping => "a ping has a payload",
             }),
