@@ -1,5 +1,5 @@
 // `npm run panics`: a panic at any layer of the addon must fail one call only.
-// crates/transport/tests/panics.rs tries the layers below. Builds in a copy of the project.
+// crates/transport/tests/panics.rs tries the layers below.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -4,8 +4,6 @@ import { gzipSync } from 'node:zlib';
 import { atom, encode, tuple } from '../../src/index.js';
 import { secret } from './rpc.js';
 
-// Answers of a hostile server, which may know the secret.
-
 export interface AnswerParts {
   readonly status?: number;
   readonly reason?: string;

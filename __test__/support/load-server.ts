@@ -1,4 +1,4 @@
-/** A server, run by load.ts with its options. It sends its port, and its figures on request. */
+/** This server sends its port, and its figures on request. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { startClearServer, type ServerOptions } from '../../src/index.js';

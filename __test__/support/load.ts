@@ -133,7 +133,7 @@ export function emptyLists(count: number): Buffer {
   return Buffer.concat([head, Buffer.alloc(count + 2, 106)]);
 }
 
-/** Sends a request on its own connection, and resolves to the status, or 0. */
+/** Resolves to the status, or 0 without an answer. */
 export async function statusOf(port: number, bytes: Buffer): Promise<number> {
   const socket = send(port, bytes);
   const status = await nextStatus(socket);

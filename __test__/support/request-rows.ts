@@ -77,7 +77,7 @@ export const arity = (text: string, count: number): Buffer =>
   make({ target: `/backwater/1/echo/count/${text}`, body: encode(Array<number>(count).fill(300)) });
 export const withTarget = (path: string): Buffer => changed(() => ({ target: path }));
 
-/** Sends a body in given chunks without a length. The digest matches the data. */
+/** The digest matches the data. */
 export const chunked = (
   raw: string,
   body: Buffer,

@@ -41,7 +41,7 @@ export type CallResult<T = Term> =
       readonly error: CallError;
     };
 
-/** @internal A view with these interceptors instead of the client's. */
+/** @internal */
 export let intercepting: (
   view: ClientView,
   interceptors: readonly Interceptor[] | undefined,

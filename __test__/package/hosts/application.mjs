@@ -1,4 +1,3 @@
-// Applications with the packed tarballs installed, and the tools of this folder.
 import { spawn } from 'node:child_process';
 import {
   cpSync,

@@ -1,4 +1,3 @@
-/** Entry point of a server's worker thread. */
 import process from 'node:process';
 import { workerData } from 'node:worker_threads';
 import { bridge } from '../../bridge/bridge.js';

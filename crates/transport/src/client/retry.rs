@@ -1,5 +1,3 @@
-//! The retry policy and its budget.
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
