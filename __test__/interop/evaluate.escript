@@ -1,9 +1,9 @@
 #!/usr/bin/env escript
 %%! +pc unicode
 
-%% Evaluates terms in Erlang's syntax. Reads a line for each: base64 of the text, and base64 of the
-%% encoding that it has to be of. Answers each with a line: `same`, or base64 of what it is instead,
-%% or of why it cannot be read. Answers begin with `=`: whatever else is printed is none.
+%% Evaluates terms in Erlang's syntax. Each input line has the text and the expected encoding, in
+%% base64. Each answer is a line with `=`, then `same`, or the actual term or error in base64. Ignore
+%% other output.
 
 main([]) ->
     io:setopts(standard_io, [binary, {encoding, latin1}]),

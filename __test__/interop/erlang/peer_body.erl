@@ -1,16 +1,16 @@
 -module(peer_body).
 
-%% Bodies: terms to bytes and back, gzip under a limit, digest.
+%% Bodies: encoding, bounded gzip, and digests.
 
 -export([encode/2, decode/2, compress/3, gunzip/2, digest/1, digest_matches/2]).
 
 %% OTP 25 writes atoms as Latin-1 in minor version 1, its default, and as UTF-8
-%% in minor version 2, the default from OTP 26 on.
+%% in minor version 2, the default since OTP 26.
 -spec encode(term(), MinorVersion :: 1 | 2) -> binary().
 encode(Term, MinorVersion) ->
     term_to_binary(Term, [{minor_version, MinorVersion}]).
 
-%% Compressed terms (tag 80) are refused: they would inflate without a limit.
+%% Refuses compressed terms (tag 80), which would inflate without a limit.
 -spec decode(binary(), Unsafe :: boolean()) -> {ok, term()} | error.
 decode(<<131, 80, _/binary>>, _) ->
     error;
@@ -21,7 +21,7 @@ decode(Bytes, Unsafe) ->
         error:badarg -> error
     end.
 
-%% Gzips what is at least as long as the threshold and becomes smaller by it.
+%% Gzips bodies from the threshold on, if that makes them smaller.
 -spec compress(binary(), gzip | identity, non_neg_integer() | infinity) ->
     {gzip | identity, binary()}.
 compress(Bytes, gzip, Threshold) when is_integer(Threshold), byte_size(Bytes) >= Threshold ->
@@ -32,8 +32,8 @@ compress(Bytes, gzip, Threshold) when is_integer(Threshold), byte_size(Bytes) >=
 compress(Bytes, _, _) ->
     {identity, Bytes}.
 
-%% Inflates the first member; more than Limit bytes are never produced but for
-%% the last chunk. `invalid` is for bad checksums and truncated input as well.
+%% Inflates the first member. Exceeds Limit by at most one chunk. `invalid` includes
+%% bad checksums and truncated input.
 -spec gunzip(binary(), Limit :: non_neg_integer()) -> {ok, binary()} | {error, invalid | too_large}.
 gunzip(Bytes, Limit) ->
     Z = zlib:open(),
@@ -41,7 +41,7 @@ gunzip(Bytes, Limit) ->
         %% 16 + 15 window bits: gzip only, not zlib.
         zlib:inflateInit(Z, 31, cut),
         Result = inflate(Z, zlib:safeInflate(Z, Bytes), Limit, []),
-        %% Raises data_error unless the member's trailer was seen and was right.
+        %% Raises data_error unless the trailer is present and correct.
         element(1, Result) =:= ok andalso zlib:inflateEnd(Z),
         Result
     catch

@@ -1,12 +1,11 @@
 -module(peer_client).
 
-%% `peer.escript client`: makes the calls that stdin asks for, a line each, and
-%% writes a line of JSON for each result.
+%% `peer.escript client`: reads a call from each line of stdin, and writes a line of
+%% JSON for each result.
 %%
-%% A line is an Erlang expression (so arguments may be computed) for
-%% `{call, Url, Module, Function, Arguments, Options}`, its options a list or a
-%% map. Calls that have an option `id` run at the same time, and their results
-%% carry it; the others run one after the other. `{open, Url, Options}` opens the
+%% A line is an Erlang expression for `{call, Url, Module, Function, Arguments, Options}`.
+%% Options are a list or a map. Calls with an option `id` run concurrently, and their
+%% results carry it; others run one after the other. `{open, Url, Options}` opens the
 %% connection that the option `connection` names.
 
 -export([main/1]).
@@ -76,7 +75,7 @@ defaults(Secret) ->
         decode_unsafe_terms => true,
         minor_version => 1,
         ssl => [],
-        %% Longer than the library has them: here a slow machine is no fault.
+        %% Longer than the library's defaults, because machines may be slow.
         connect_timeout => 60000,
         recv_timeout => 60000
     }.
@@ -127,7 +126,7 @@ send(Url, Request, #{connection := Name} = Options) ->
 send(Url, #{method := Method, path := Path, headers := Sent, body := Body}, Options) ->
     #{connect_timeout := ConnectTimeout, recv_timeout := RecvTimeout, ssl := Ssl} = Options,
     Target = unicode:characters_to_list([string:trim(Url, trailing, "/"), Path]),
-    %% httpc makes content-length itself, from the body that it is given.
+    %% httpc adds content-length itself.
     Fields = [
         {binary_to_list(Name), binary_to_list(Value)}
      || {Name, Value} <- maps:to_list(maps:remove(<<"content-length">>, Sent))
@@ -167,8 +166,8 @@ exception(Class, Reason, Stack) ->
         stack_etf => to_base64(Stack)
     }.
 
-%% `failure` says it all; the second key says of which sort it is, but for a
-%% remote failure, which its status and body tell.
+%% `failure` is the whole reason, and the second key its kind, except for a remote
+%% failure, which has status and body.
 failure(Reason) ->
     Sort =
         case Reason of

@@ -1,8 +1,8 @@
 -module(peer_connection).
 
-%% Connections with a name, which behave as those of hackney, the HTTP client of
-%% Erlang's backwater: opened ahead of the first request, head and body of a
-%% request written separately, with Nagle's algorithm.
+%% Named connections that behave like those of hackney, the HTTP client of Erlang's
+%% backwater: opened in advance, with Nagle's algorithm, and with head and body written
+%% separately.
 
 -export([start/0, open/3, request/4]).
 
@@ -16,8 +16,8 @@ start() ->
     ?MODULE = ets:new(?MODULE, [named_table, public]),
     ok.
 
-%% Opens a connection ahead. Options: `ssl`, those of Erlang's ssl application, and
-%% `handshake`: whether TLS is set up now or for the first request.
+%% Opens a connection in advance. Options: `ssl` for Erlang's ssl application, and
+%% `handshake`: whether to set up TLS now or with the first request.
 -spec open(name(), string(), map()) -> ok | {error, term()}.
 open(Name, Url, Options) ->
     Self = self(),
@@ -27,8 +27,8 @@ open(Name, Url, Options) ->
         {Pid, Opened} -> Opened
     end.
 
-%% Sends a request and reads the response, and tells how many microseconds that has
-%% taken. Opens the connection if there is none of that name.
+%% Sends a request, and returns the response and its duration in microseconds. Opens
+%% the connection if necessary.
 -spec request(name(), string(), map(), map()) -> {ok, response(), non_neg_integer()} | {error, term()}.
 request(Name, Url, Request, Options) ->
     case ets:lookup(?MODULE, Name) of
@@ -49,7 +49,7 @@ request(Name, Url, Request, Options) ->
             end
     end.
 
-%% Owns the socket. Ends with it.
+%% Owns the socket and ends with it.
 own(Owner, #{host := Host, port := Port, scheme := Scheme}, Options) ->
     TcpOptions = [binary, {active, false}, {nodelay, false}],
     case gen_tcp:connect(Host, Port, TcpOptions, ?TIMEOUT) of

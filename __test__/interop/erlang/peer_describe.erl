@@ -1,6 +1,6 @@
 -module(peer_describe).
 
-%% A term written down as JSON, in the form that vectors/terms/*.jsonl have.
+%% Terms as JSON, in the form of vectors/terms/*.jsonl.
 
 -export([term/1]).
 
@@ -53,7 +53,7 @@ external(Fun) ->
     [Module, Name, Arity] = [element(2, erlang:fun_info(Fun, I)) || I <- [module, name, arity]],
     [$[, name(Module), $,, name(Name), $,, integer_to_binary(Arity), $]].
 
-%% The node of a pid, port or reference, and the bytes after it in its encoding.
+%% The node of a pid, port or reference, and the encoded bytes after it.
 parts(Identifier) ->
     <<131, Tag, Encoded/binary>> = term_to_binary(Identifier, [{minor_version, 2}]),
     {Node, Rest} = node_of(if Tag =:= 90 -> skip_count(Encoded); true -> Encoded end),

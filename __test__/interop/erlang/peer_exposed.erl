@@ -1,14 +1,14 @@
 -module(peer_exposed).
 
-%% Which functions may be called from outside.
+%% The exposed functions.
 
 -export([table/0, find/4]).
 
 -type table() :: #{Module :: binary() => missing | {module(), #{{binary(), arity()} => atom()}}}.
 -export_type([table/0]).
 
-%% `string` is short of to_lower/1 so that there is a function that exists and
-%% is not exposed, and one exposed module does not exist.
+%% `string` lacks to_lower/1, as a function that exists but is not exposed. One exposed
+%% module does not exist.
 -spec table() -> table().
 table() ->
     Own = #{

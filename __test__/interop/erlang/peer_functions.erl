@@ -1,7 +1,7 @@
 -module(peer_functions).
 
-%% What the server exposes as module `peer` (the standard library has a module
-%% of that name, so this one is called otherwise). Names may come as binaries.
+%% The functions of the exposed module `peer`, which cannot have that name here, because
+%% the standard library has one. Names may be binaries.
 
 -export([
     echo/1,
@@ -27,7 +27,7 @@ raise(error, Reason) -> erlang:error(Reason);
 raise(exit, Reason) -> exit(Reason);
 raise(throw, Reason) -> throw(Reason).
 
-%% The fixed term of that name.
+%% The sample of this name.
 -spec sample(atom() | binary()) -> term().
 sample(Name) ->
     map_get(to_atom(Name), peer_samples:all()).
@@ -36,8 +36,7 @@ sample(Name) ->
 sample_names() ->
     lists:sort(maps:keys(peer_samples:all())).
 
-%% Whether what arrived is the fixed term of that name, to the last bit: the
-%% comparison of encodings tells -0.0 from 0.0.
+%% Whether the term equals the sample. Comparing encodings distinguishes -0.0 from 0.0.
 -spec equals(atom() | binary(), term()) -> boolean().
 equals(Name, Term) ->
     Sample = sample(Name),
@@ -61,21 +60,21 @@ size(Map) when is_map(Map) -> map_size(Map).
 -spec sleep(Milliseconds :: non_neg_integer()) -> ok.
 sleep(Milliseconds) -> timer:sleep(Milliseconds).
 
-%% That many bytes, which compress well: 0, 1, … 250, 0, 1, …
+%% Bytes that compress well: 0, 1, … 250, 0, 1, …
 -spec big_binary(non_neg_integer()) -> binary().
 big_binary(Size) ->
     Pattern = list_to_binary(lists:seq(0, 250)),
     binary:part(binary:copy(Pattern, Size div 251 + 1), 0, Size).
 
-%% That many bytes, which do not compress; always the same ones.
+%% Bytes that do not compress, the same each time.
 -spec random_binary(non_neg_integer()) -> binary().
 random_binary(Size) ->
     {Bytes, _} = rand:bytes_s(Size, rand:seed_s(exsss, 1)),
     Bytes.
 
-%% The request that is being answered: method, target, signed headers, the size of
-%% its body as sent, the connection's number and the request's number on it.
-%% The server leaves it in the dictionary of the process that runs the function.
+%% The current request: method, target, signed headers, size of its body as sent, number
+%% of the connection, and its number on the connection. The server stores it in the
+%% process dictionary.
 -spec request() -> map().
 request() -> get(peer_request).
 

@@ -1,7 +1,6 @@
 -module(peer_handler).
 
-%% One call on the server, from the head of its request to the response: the
-%% checks of the protocol in the order that it demands them.
+%% A call on the server, with the checks in the protocol's order.
 
 -export([answer/2]).
 
@@ -17,8 +16,7 @@
 -type options() :: #{atom() => term()}.
 -export_type([request/0, response/0, options/0]).
 
-%% Each check takes the call as it is known so far and returns it with what it
-%% found, or throws a refusal.
+%% Each check adds to the call, or throws a refusal.
 -define(CHECKS, [
     fun check_signature/1,
     fun check_method/1,
@@ -71,10 +69,10 @@ check_signature(#{headers := {ok, Headers}, method := Method, target := Target} 
         end,
     HasQuery = binary:match(Target, <<"?">>) =/= nomatch,
     case Verified of
-        %% Peers disagree on what a query string adds to the signed target.
+        %% Peers disagree on how a query string is signed.
         {ok, _} when HasQuery ->
             refuse(Call, 401, challenge(Headers), <<"invalid_signature">>);
-        %% The checks that follow see signed headers only.
+        %% Later checks see only signed headers.
         {ok, Names} ->
             Signed = maps:with(Names, Headers),
             Call#{headers := Signed, request_id => map_get(<<"x-request-id">>, Signed)};
@@ -127,7 +125,7 @@ check_accept(#{headers := Headers} = Call) ->
     end.
 
 check_content_length(#{headers := Headers, options := #{max_encoded_args_size := Limit}} = Call) ->
-    %% That it is a number was checked where the head was read.
+    %% The head has been checked, so this is a number.
     case binary_to_integer(maps:get(<<"content-length">>, Headers, <<"0">>)) of
         Length when Length =< Limit -> Call#{length => Length};
         _ -> refuse(Call, 413, <<>>)
@@ -188,7 +186,7 @@ apply_function(#{function := {Module, Function}, arguments := Arguments, options
             {exception, {Class, Reason, [Frame || WithStack, Frame <- callee_frames(Stack)]}}
     end.
 
-%% The server's own frames are none of the caller's business.
+%% Omits the server's own frames.
 callee_frames(Stack) ->
     lists:takewhile(fun(Frame) -> element(1, Frame) =/= ?MODULE end, Stack).
 
@@ -204,8 +202,8 @@ challenge(Headers) ->
     Challenge = [<<"Signature headers=\"">>, Names, <<"\",realm=\"backwater\"">>],
     #{<<"www-authenticate">> => iolist_to_binary(Challenge)}.
 
-%% Completes a response. Only an authenticated request has an id that is known,
-%% and only such a request gets a signed answer.
+%% Completes a response. Only authenticated requests have a known id and get a signed
+%% answer.
 sign(#{request_id := Id, options := #{secret := Secret}}, Status, Headers, Body) ->
     Fields = (sized(Headers, Body))#{
         <<"digest">> => peer_body:digest(Body),

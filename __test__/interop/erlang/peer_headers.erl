@@ -1,14 +1,14 @@
 -module(peer_headers).
 
-%% Header fields of a message, and the values of those that the protocol reads.
+%% Header fields, and the values that the protocol uses.
 
 -export([from_list/1, get/2, media_type/1, accepts/2, preferred_coding/1, trim/1]).
 
 -type headers() :: #{Name :: binary() => Value :: binary()}.
 -export_type([headers/0]).
 
-%% Names in lower case, values trimmed. A name that comes twice is an error where
-%% the protocol gives it a meaning, and is else joined as RFC 9110 5.3 has it.
+%% Names are in lower case, values trimmed. Repeated headers are an error if the protocol
+%% uses them, and are joined otherwise (RFC 9110, 5.3).
 -spec from_list([{binary(), binary()}]) -> {ok, headers()} | {error, {duplicate_header, binary()}}.
 from_list(Fields) ->
     from_list(Fields, #{}).
@@ -37,7 +37,7 @@ accepts(_, undefined) ->
 accepts(Type, Value) ->
     lists:any(fun({Name, Quality}) -> Name =:= Type andalso Quality > 0 end, weighted(Value)).
 
-%% Which of the codings that we know an accept-encoding header likes best.
+%% The known coding that an accept-encoding header prefers.
 -spec preferred_coding(binary() | undefined) -> gzip | identity.
 preferred_coding(undefined) ->
     identity;
@@ -50,7 +50,7 @@ preferred_coding(Value) ->
         true -> identity
     end.
 
-%% Without the spaces and tabs around it.
+%% Removes surrounding spaces and tabs.
 -spec trim(binary()) -> binary().
 trim(Value) ->
     string:trim(Value, both, " \t").
@@ -76,8 +76,8 @@ may_repeat(Name) ->
     Single = [<<"authorization">>, <<"digest">>, <<"accept">>, <<"x-request-id">>, <<"signature">>],
     not lists:member(Name, Single).
 
-%% The members of a list header in lower case, each with its quality in
-%% thousandths (RFC 9110 12.4.2); a quality that cannot be read counts as 0.
+%% The members of a list header in lower case, each with its quality in thousandths
+%% (RFC 9110, 12.4.2); 0 if malformed.
 weighted(Value) ->
     [weigh(binary:split(Member, <<";">>, [global])) || Member <- binary:split(Value, <<",">>, [global])].
 

@@ -1,6 +1,6 @@
 -module(peer_json).
 
-%% JSON out: maps are objects, binaries are strings in UTF-8.
+%% Writes JSON. Maps become objects, and UTF-8 binaries strings.
 
 -export([encode/1, text/1]).
 

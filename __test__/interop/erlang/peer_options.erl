@@ -1,18 +1,18 @@
 -module(peer_options).
 
-%% Options of the command line: `--name value`, each with a type and a default.
+%% Command-line options `--name value`, each with a type and a default.
 
 -export([parse/2, secret/0]).
 
 -type type() :: integer | boolean | text.
 -type spec() :: #{atom() => {type(), term()}}.
 
-%% Throws {usage, Message} that names what was wrong.
+%% Throws {usage, Message}.
 -spec parse([string()], spec()) -> #{atom() => term()}.
 parse(Arguments, Spec) ->
     parse(Arguments, Spec, maps:map(fun(_, {_, Default}) -> Default end, Spec)).
 
-%% The shared secret, from the environment so that it shows in no process list:
+%% The shared secret, from the environment so that process lists do not show it:
 %% BACKWATER_SECRET is text, BACKWATER_SECRET_BASE64 any bytes.
 -spec secret() -> binary().
 secret() ->

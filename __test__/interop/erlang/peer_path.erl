@@ -16,7 +16,7 @@ format(Module, Function, Arity) ->
 is_ours(<<?BASE, _/binary>>) -> true;
 is_ours(_) -> false.
 
-%% The names stay binaries: a request makes no atoms.
+%% Names stay binaries, so that requests create no atoms.
 -spec parse(binary()) -> {ok, {binary(), binary(), binary()}} | error.
 parse(<<?BASE, Rest/binary>>) ->
     case [unescape(Segment) || Segment <- binary:split(Rest, <<"/">>, [global])] of

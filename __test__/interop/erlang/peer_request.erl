@@ -1,13 +1,13 @@
 -module(peer_request).
 
-%% Signed requests, and ones that are wrong on purpose.
+%% Signed requests, including invalid ones.
 %%
-%% Options that spoil a request, all optional:
+%% Options that corrupt a request:
 %%   {method, Atom} {path, Text} {body, Bytes} {request_id, Base64}
-%%                                                 instead of the call's own
-%%   {headers, [{Name, Value | remove}]}           changed before the signature
-%%   {unsigned, [Name]}                            sent, but not signed
-%%   {tamper, [{Name, Value | remove} | body | signature]}  changed after it
+%%                                                 replace the defaults
+%%   {headers, [{Name, Value | remove}]}           changes headers before signing
+%%   {unsigned, [Name]}                            sends headers without signing them
+%%   {tamper, [{Name, Value | remove} | body | signature]}  changes parts after signing
 
 -export([build/4]).
 
@@ -74,7 +74,7 @@ tamper(Request, []) ->
 tamper(#{body := Body} = Request, [body | Rest]) ->
     tamper(Request#{body := flip_last_bit(Body)}, Rest);
 tamper(#{headers := #{<<"authorization">> := Authorization} = Headers} = Request, [signature | Rest]) ->
-    %% One other character, early in the signature's base64.
+    %% Changes the first character of the signature.
     [Before, <<Character, After/binary>>] = binary:split(Authorization, <<",signature=\"">>),
     Other = case Character of $A -> $B; _ -> $A end,
     Spoilt = <<Before/binary, ",signature=\"", Other, After/binary>>,

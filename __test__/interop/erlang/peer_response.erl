@@ -1,7 +1,6 @@
 -module(peer_response).
 
-%% What a client makes of a response: the checks in the order that the protocol
-%% demands them. Nothing is believed that is not signed.
+%% A client's checks of a response, in the protocol's order. Ignores everything unsigned.
 
 -export([read/5]).
 

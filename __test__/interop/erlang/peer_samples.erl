@@ -1,10 +1,10 @@
 -module(peer_samples).
 
-%% Fixed terms, of every kind and at every boundary of the external term format.
+%% Samples of every kind of term and of every boundary of the format.
 
 -export([all/0]).
 
-%% A term for each name, and for the name of each group the list of its terms.
+%% Each term by name, and for each group the list of its terms.
 -spec all() -> #{Name :: atom() => term()}.
 all() ->
     Groups = #{
@@ -135,12 +135,12 @@ maps() ->
         map_term_keys => #{{1, 2} => tuple, [1, 2] => list, #{} => map, <<1:1>> => bits},
         map_proto_key => #{<<"__proto__">> => <<"own">>, <<"constructor">> => 1},
         map_numeric_binary_keys => #{<<"1">> => a, <<"10">> => b, <<"2">> => c},
-        %% Above 32 pairs Erlang keeps a map as a hash trie, in no order.
+        %% Above 32 pairs, a map is an unordered hash trie.
         large_map => maps:from_list([{I, I * I} || I <- lists:seq(1, 100)]),
         map_nested => #{a => #{b => #{c => [#{}]}}}
     }.
 
-%% Identifiers of other nodes and code that is not loaded here, from their bytes.
+%% Identifiers of other nodes, and functions that are not loaded here.
 opaque() ->
     Atom = fun(Name) -> <<119, (byte_size(Name)), Name/binary>> end,
     Node = Atom(<<"node@example.org">>),

@@ -4,8 +4,8 @@
 
 -export([main/1]).
 
-%% What a connection that is about to be closed may still bring, so that its
-%% client gets to read the answer before a reset: bytes, milliseconds.
+%% How many bytes and milliseconds to read before closing a connection, so that a reset
+%% does not destroy the answer.
 -define(LINGER_BYTES, 64 * 1024 * 1024).
 -define(LINGER_TIMEOUT, 1000).
 
@@ -50,7 +50,7 @@ main(Arguments) ->
 accept(Listener, Options, Connection) ->
     {ok, Socket} = gen_tcp:accept(Listener),
     Pid = spawn(fun() -> receive go -> open(Socket, Options, Connection) end end),
-    %% The client may be gone already: the process finds out by itself.
+    %% The client may have gone already, which the process will notice.
     _ = gen_tcp:controlling_process(Socket, Pid),
     Pid ! go,
     accept(Listener, Options, Connection + 1).
@@ -58,7 +58,7 @@ accept(Listener, Options, Connection) ->
 open(Socket, #{tls := Tls} = Options, Connection) ->
     case peer_socket:open(Socket, Tls) of
         {ok, Opened} -> serve(Opened, Options, Connection, 1);
-        %% The client hears of it by an alert.
+        %% An alert tells the client.
         {error, _} -> ok
     end.
 
@@ -80,7 +80,7 @@ serve(Socket, #{idle_timeout := IdleTimeout} = Options, Connection, Sequence) ->
             peer_socket:close(Socket)
     end.
 
-%% Answers one request.
+%% Answers a request.
 exchange(Socket, #{length := Length, wants_close := WantsClose, sequence := Sequence} = Head, Options) ->
     #{max_keepalive := Max, announce := Announce, recv_timeout := Timeout} = Options,
     ReadBody = fun(Size) -> read_body(Socket, Head, Size, Timeout) end,
@@ -96,7 +96,7 @@ exchange(Socket, #{length := Length, wants_close := WantsClose, sequence := Sequ
         Status =:= 200 ->
             keep_alive;
         true ->
-            %% The only refusal that leaves the connection open has not read the body.
+            %% The only refusal that keeps the connection open comes before the body is read.
             _ = read_body(Socket, Head, Length, Timeout),
             keep_alive
     end.
@@ -111,7 +111,7 @@ read_head(Socket, IdleTimeout, Options) ->
                 version => Version
             });
         {ok, {http_error, Line}} when Line =:= <<"\r\n">>; Line =:= <<"\n">> ->
-            %% RFC 9112 2.2: an empty line before a request is to be ignored.
+            %% RFC 9112, 2.2: ignore an empty line before a request.
             read_head(Socket, IdleTimeout, Options);
         {ok, _} ->
             {refuse, 400};
@@ -131,8 +131,8 @@ read_fields(Socket, #{recv_timeout := Timeout} = Options, Fields, Head) ->
             Error
     end.
 
-%% How long the body is, and whether the client closes after the answer. Bodies
-%% in chunks are not for this protocol, whose writers all send a content-length.
+%% How long the body is, and whether the client closes after the answer. The protocol
+%% needs no chunked bodies, because all clients send a content-length.
 framed(#{headers := {error, _}} = Head) ->
     {ok, Head#{length => 0, wants_close => true}};
 framed(#{headers := {ok, Headers}, version := Version} = Head) ->
@@ -168,12 +168,12 @@ send(Socket, {Status, Headers, Body}) ->
     All = maps:to_list(maps:merge(Headers, Unsigned)),
     Line = io_lib:format("HTTP/1.1 ~b ~s\r\n", [Status, httpd_util:reason_phrase(Status)]),
     Fields = [[Name, <<": ">>, Value, <<"\r\n">>] || {Name, Value} <- All],
-    %% A client that is gone shows when the next request is read.
+    %% The next read detects a client that has gone.
     _ = peer_socket:send(Socket, [Line, Fields, <<"\r\n">>, Body]),
     ok.
 
-%% Closes after what the client is still sending was taken in: closing with
-%% unread bytes resets the connection, and a reset may overtake the answer.
+%% Reads what the client is still sending before closing, because unread bytes would
+%% reset the connection, and the reset may overtake the answer.
 linger(Socket) ->
     _ = peer_socket:shutdown(Socket),
     _ = peer_socket:setopts(Socket, [{packet, raw}]),

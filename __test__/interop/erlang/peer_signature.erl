@@ -1,6 +1,6 @@
 -module(peer_signature).
 
-%% Signatures over header fields, made and checked.
+%% Signs and verifies header fields.
 
 -export([sign/4, verify/4, demanded/2]).
 
@@ -14,8 +14,8 @@
     | {missing_mandatory_header | missing_mandatorily_signed_header | missing_header, binary()}.
 -export_type([kind/0, reason/0]).
 
-%% Signature parameters over the named fields and the pseudo header, whose value
-%% is the request's method and target or the response's status.
+%% Signature parameters over the named fields and the pseudo header, whose value is the
+%% request's method and target or the response's status.
 -spec sign(kind(), binary(), peer_headers:headers(), binary()) -> binary().
 sign(Kind, PseudoValue, Headers, Secret) ->
     Fields = Headers#{pseudo(Kind) => PseudoValue},
@@ -29,8 +29,7 @@ sign(Kind, PseudoValue, Headers, Secret) ->
         $"
     ]).
 
-%% Checks signature parameters. What is returned are the names that are signed:
-%% nothing that another field says may be believed.
+%% Verifies signature parameters. Returns the signed names; ignore all other fields.
 -spec verify(binary(), {kind(), binary()}, peer_headers:headers(), binary()) ->
     {ok, [binary()]} | {error, reason()}.
 verify(Text, {Kind, PseudoValue}, Headers, Secret) ->
@@ -49,8 +48,7 @@ verify(Text, {Kind, PseudoValue}, Headers, Secret) ->
         [require(is_map_key(Name, Fields), {missing_header, Name}) || Name <- Names],
         Signature = decode_base64(maps:get(<<"signature">>, Parameters, <<>>)),
         Expected = mac(Names, Fields, Secret),
-        %% hash_equals takes the same time wherever the two differ, and raises on
-        %% different sizes, which are no secret.
+        %% hash_equals takes constant time, and raises if the sizes differ, which are not secret.
         require(byte_size(Signature) =:= byte_size(Expected), invalid_signature),
         require(crypto:hash_equals(Signature, Expected), invalid_signature),
         {ok, Names}
@@ -58,8 +56,8 @@ verify(Text, {Kind, PseudoValue}, Headers, Secret) ->
         throw:{?MODULE, Reason} -> {error, Reason}
     end.
 
-%% What the verifier of this message demands to be signed, as it tells a client
-%% whose request it refuses: sorted, without what the message does not carry.
+%% The names that a refusal tells the client to sign: sorted, and only those that the
+%% message has.
 -spec demanded(kind(), peer_headers:headers()) -> [binary()].
 demanded(Kind, Headers) ->
     [_ | Mandatory] = mandatory(Kind),
@@ -81,7 +79,7 @@ mac(Names, Fields, Secret) ->
     Lines = [[Name, <<": ">>, peer_headers:trim(map_get(Name, Fields))] || Name <- Names],
     crypto:mac(hmac, sha256, Secret, lists:join($\n, Lines)).
 
-%% `name="value"` with a comma between; the last of duplicates counts.
+%% `name="value"`, separated by commas; the last duplicate wins.
 parameters(Text) ->
     Parameter = <<"^[ \\t]*([A-Za-z0-9_-]+)=\"([^\"\\\\]*)\"[ \\t]*(?:,(?=.)|$)">>,
     parameters(Text, Parameter, #{}).
@@ -102,7 +100,7 @@ parameters(Text, Parameter, Found) ->
 decode_base64(Text) ->
     try
         Bytes = base64:decode(Text),
-        %% base64:decode/1 skips characters that are none of the alphabet's.
+        %% base64:decode/1 skips invalid characters.
         require(base64:encode(Bytes) =:= Text, invalid_signature),
         Bytes
     catch

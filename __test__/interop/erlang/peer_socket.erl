@@ -1,13 +1,13 @@
 -module(peer_socket).
 
-%% A connection of the server, with TLS by Erlang's ssl application or without.
+%% A connection of the server, over TCP or TLS.
 
 -export([options/1, open/2, send/2, recv/3, setopts/2, shutdown/1, close/1]).
 
 -define(HANDSHAKE_TIMEOUT, 30000).
 
-%% What `ssl:handshake` needs, from the options of the command line; `none`
-%% without a certificate. With an authority, clients must show a certificate.
+%% Options for `ssl:handshake`, or `none` without a certificate. With an authority,
+%% clients must present a certificate.
 -spec options(map()) -> none | [ssl:tls_server_option()].
 options(#{certfile := ""}) ->
     none;

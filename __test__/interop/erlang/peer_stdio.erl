@@ -1,7 +1,7 @@
 -module(peer_stdio).
 
-%% Lines in and out as bytes, straight over file descriptors 0 and 1. The io
-%% protocol costs a message and a copy for every line; the tests send many.
+%% Reads and writes lines through file descriptors 0 and 1. The io protocol would send
+%% and copy a message for each line, and the tests send many.
 
 -export([open/0, fold_lines/3, write_line/2, await_eof/1]).
 
@@ -17,13 +17,13 @@ open() ->
 fold_lines(Stdio, Fun, Acc) ->
     fold_lines(Stdio, Fun, Acc, []).
 
-%% Any process may write, and waits while the reader at the other end is slow.
+%% Any process may write. Waits while the reader is slow.
 -spec write_line(stdio(), iodata()) -> ok.
 write_line(Stdio, Line) ->
     true = port_command(Stdio, [Line, $\n]),
     ok.
 
-%% Discards what comes in until stdin ends.
+%% Discards input until stdin ends.
 -spec await_eof(stdio()) -> ok.
 await_eof(Stdio) ->
     receive
@@ -31,8 +31,7 @@ await_eof(Stdio) ->
         {Stdio, {data, _}} -> await_eof(Stdio)
     end.
 
-%% Only new bytes are searched for a line end, so a long line costs no more than
-%% its length.
+%% Searches only new bytes for a line end, so that long lines take linear time.
 fold_lines(Stdio, Fun, Acc, Pending) ->
     receive
         {Stdio, {data, Data}} ->

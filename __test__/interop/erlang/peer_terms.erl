@@ -1,8 +1,7 @@
 -module(peer_terms).
 
-%% For differential tests: what Erlang makes of encoded terms. Reads a line of
-%% base64 for each, writes a line of JSON for each, in the same order. A second
-%% word on the line is another encoding, to be compared with the first.
+%% Decodes terms for differential tests. Reads base64 lines, and writes a line of JSON
+%% for each in order. A second word on a line is an encoding to compare with the first.
 
 -export([main/1]).
 
