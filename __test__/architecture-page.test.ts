@@ -13,7 +13,7 @@ function section(title: string): string {
 function firstCells(title: string): string[] {
   return [...section(title).matchAll(/^\| (.+?) +\|/gm)]
     .map(([, cell]) => cell!)
-    .filter((cell) => !/^(-+|room)$/.test(cell));
+    .filter((cell) => !/^(-+|layer)$/.test(cell));
 }
 
 test("the list of a call's files is short, without missing or repeated files", (t) => {
@@ -37,16 +37,16 @@ test('pages for developers name only existing files', (t) => {
   }
 });
 
-test('the page lists the rooms in the order that lint checks', (t) => {
-  const rooms = firstCells('Rooms of src').map((cell) => cell.replaceAll('`', ''));
-  const order = /const ROOMS = \[(.*?)\];/s.exec(read('scripts/rooms.mjs'))![1]!;
+test('the page lists the layers in the order that lint checks', (t) => {
+  const layers = firstCells('Layers of src').map((cell) => cell.replaceAll('`', ''));
+  const order = /const LAYERS = \[(.*?)\];/s.exec(read('scripts/layers.mjs'))![1]!;
   t.deepEqual(
-    rooms,
-    Array.from(order.matchAll(/'([\w ]+)'/g), ([, room]) => room!),
+    layers,
+    Array.from(order.matchAll(/'([\w ]+)'/g), ([, layer]) => layer!),
   );
   const folders = readdirSync(join(root, 'src'), { withFileTypes: true });
   for (const entry of folders)
-    if (entry.isDirectory()) t.true(rooms.includes(entry.name), entry.name);
+    if (entry.isDirectory()) t.true(layers.includes(entry.name), entry.name);
 });
 
 test('every decision states its context and choice in at most 50 lines', (t) => {

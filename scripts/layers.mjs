@@ -1,10 +1,10 @@
-// Fails if a room of src/ imports one above it. Files in src/ itself are entry points.
+// Fails if a layer of src/ imports one above it. Files in src/ itself are entry points.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** From top to bottom, as in docs/architecture.md. */
-const ROOMS = [
+const LAYERS = [
   'cli',
   'entry points',
   'http',
@@ -36,15 +36,15 @@ for (const name of readdirSync(source, { recursive: true })) {
     if (imported.startsWith('..')) continue;
     const [from, to] = [rankOf(name), rankOf(imported)];
     if (from > to)
-      fail(`src/${name} imports src/${imported}, and '${ROOMS[to]}' is above '${ROOMS[from]}'`);
+      fail(`src/${name} imports src/${imported}, and '${LAYERS[to]}' is above '${LAYERS[from]}'`);
   }
 }
 process.exitCode = failed ? 1 : 0;
 
 function rankOf(path) {
-  const room = path.includes(sep) ? path.split(sep)[0] : 'entry points';
-  const rank = ROOMS.indexOf(room);
-  if (rank < 0) fail(`src/${room} has no place in the order of scripts/rooms.mjs`);
+  const layer = path.includes(sep) ? path.split(sep)[0] : 'entry points';
+  const rank = LAYERS.indexOf(layer);
+  if (rank < 0) fail(`src/${layer} has no place in the order of scripts/layers.mjs`);
   return rank;
 }
 
