@@ -221,7 +221,7 @@ test('the signal aborts at the deadline, even if the caller stays', async (t) =>
   await call;
 });
 
-test('the signal aborts when a closing server cuts the call', async (t) => {
+test('the signal aborts when a closing server ends the call', async (t) => {
   const { module, called } = held();
   const server = await startClearServer(secret, { m: module }, { host: '127.0.0.1', port: 0 });
   const client = connect(t, server);

@@ -281,7 +281,7 @@ test('compression does not change results', async (t) => {
   }
 });
 
-test('with a wrong secret, the client believes nothing in the answer', async (t) => {
+test('with a wrong secret, the client does not trust the answer', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server, { secret: 'another secret' });
   const error = await t.throwsAsync(client.call('m', 'f'), {
@@ -488,7 +488,7 @@ test('close lets running calls finish', async (t) => {
   await server.close();
 });
 
-test('close cuts calls that exceed its timeout', async (t) => {
+test('close ends calls that exceed its timeout', async (t) => {
   const server = await serve(t, { m: { never: () => new Promise(() => {}) } });
   const client = connect(t, server);
   const pending = t.throwsAsync(client.call('m', 'never'));

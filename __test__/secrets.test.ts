@@ -274,7 +274,7 @@ test('a short secret causes one warning per process', (t) => {
   t.false(output.includes('shh-'), output);
 });
 
-test('secrets of 32 bytes in any form cause no warning', (t) => {
+test('32-byte secrets in any form cause no warning', (t) => {
   const { output } = run(`
     process.on('warning', ({ code }) => console.log('WARNED', code));
     const url = '127.0.0.1:8080';

@@ -154,7 +154,7 @@ for (const [what, data, note] of [
     /^data/,
   ],
   ['a promise', Promise.resolve(1), /^data is a promise/],
-  ['what nests too deep', nested(2000), /^data/],
+  ['too deeply nested values', nested(2000), /^data/],
 ] as const) {
   test(`${what} as data is omitted with a note`, async (t) => {
     const { remote } = await thrown(t, () => Object.assign(new Error('kept'), { data, code: 'E' }));
