@@ -343,15 +343,15 @@ test('the exit status tells what went wrong', async (t) => {
     run(['call', to, 'test', ...args], withSecret);
   const raised = await call(url, 'fail');
   t.is(raised.status, 1);
-  t.regex(raised.errors, /^backwater: the function raised .*TypeError: bad thing\n$/);
+  t.regex(raised.errors, /^backwater: remote error: .*TypeError: bad thing\n$/);
   t.is(raised.out, '');
   const erlang = await call(url, 'raise', '--output', 'erlang');
   t.like(erlang, {
     status: 1,
-    errors: "backwater: the function raised exit: {shutdown,'Elixir.Foo'}\n",
+    errors: "backwater: remote exit: {shutdown,'Elixir.Foo'}\n",
   });
   const elixir = await call(url, 'raise', '--output', 'elixir');
-  t.like(elixir, { status: 1, errors: 'backwater: the function raised exit: {:shutdown, Foo}\n' });
+  t.like(elixir, { status: 1, errors: 'backwater: remote exit: {:shutdown, Foo}\n' });
   const refused = await call(url, 'missing');
   t.is(refused.status, 3);
   t.regex(refused.errors, /function_not_found/);

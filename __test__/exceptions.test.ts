@@ -315,7 +315,7 @@ test('without rethrow, a RemoteException has class, reason, stack and a readable
     const error = kept(kind, reason as Term) as RemoteException;
     t.true(error instanceof RemoteException);
     t.like(error, { class: kind, reason, stacktrace: stack });
-    t.is(error.message, `remote exception ${kind}: ${message}`);
+    t.is(error.message, `remote ${kind}: ${message}`);
     t.is(
       error.stack,
       `RemoteException: ${error.message}\n    at remote bank:withdraw/1 (/app/bank.js:12)`,
@@ -327,7 +327,7 @@ test('without a remote stack, the local stack is kept', (t) => {
   for (const frames of [[], 'nonsense', [1, 2]]) {
     const error = kept('error', atom('badarith'), frames) as RemoteException;
     t.is(error.stacktrace, frames as Term);
-    t.regex(error.stack!, /^RemoteException: remote exception error: badarith\n.*exceptions/s);
+    t.regex(error.stack!, /^RemoteException: remote error: badarith\n.*exceptions/s);
   }
 });
 

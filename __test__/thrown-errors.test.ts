@@ -47,7 +47,7 @@ test('an error without details has a name and a message', async (t) => {
   const error = await thrown(t, () => new Error('plain'));
   t.deepEqual(error.remote, { name: 'Error', message: 'plain' });
   t.deepEqual(error.reason, tuple(atom('js_error'), { name: 'Error', message: 'plain' }) as never);
-  t.is(error.message, 'remote exception error: Error: plain');
+  t.is(error.message, 'remote error: Error: plain');
   t.false(Object.keys(error).includes('remote'));
 });
 
@@ -254,6 +254,7 @@ test('rethrown errors have their data and cause', async (t) => {
   t.deepEqual(error.data, [1]);
   t.true(error.cause instanceof RangeError);
   t.is((error.cause as Error).message, 'y');
+  t.is((error.cause as Error).stack, 'RangeError: y');
   t.false(Object.keys(error).includes('cause'));
 });
 

@@ -59,7 +59,7 @@ test('a stream that fails first prints its items', async (t) => {
   const { status, out, errors } = await run(t, [url, 's', 'fails', '2', '--stream']);
   t.is(status, 1);
   t.is(out, '0\n1\n');
-  t.regex(errors, /the function raised .*as expected/);
+  t.regex(errors, /remote error: .*as expected/);
   const idle = await run(t, [url, 's', 'list', '--idle-timeout', '1s']);
   t.is(idle.status, 2);
   t.regex(idle.errors, /--idle-timeout needs --stream/);

@@ -65,9 +65,9 @@ export const call: Command = {
       if (!(error instanceof RemoteException)) throw error;
       const exact = termsFor(format) === 'exact';
       const reason = exact
-        ? `${error.class}: ${printed(error.reason as Term, format, terminal)}`
-        : messageOf(error, false).replace(/^remote exception /, '');
-      const what = flags.has('verbose') ? messageOf(error, true) : `the function raised ${reason}`;
+        ? `remote ${error.class}: ${printed(error.reason as Term, format, terminal)}`
+        : messageOf(error, false);
+      const what = flags.has('verbose') ? messageOf(error, true) : reason;
       terminal.note(`${terminal.noteStyle('backwater:', 'red')} ${what}`);
       return EXIT.exception;
     } finally {

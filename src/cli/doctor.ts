@@ -160,9 +160,12 @@ class Examination {
       });
       socket.once('error', (cause: NodeJS.ErrnoException) => {
         const code = cause.code ?? cause.message;
+        const elsewhere = /^(127\.|::1$|localhost$)/.test(host)
+          ? ''
+          : ', and does not listen on its loopback address only';
         const advice =
           code === 'ECONNREFUSED'
-            ? 'check that the server is running, uses this port, and does not listen on its loopback address only'
+            ? `check that the server is running and uses this port${elsewhere}`
             : 'check the address and the route from this machine to it';
         const message = `no connection to ${host} port ${port}: ${code}`;
         reject(new Failed(message, advice, EXIT.connect, { cause }));

@@ -188,6 +188,7 @@ function inOrder(times: CallTimes): CallTimes {
 }
 
 function timeoutMessage({ phase, times, option, limit, host, port }: TimeoutFields): string {
+  if (limit === 0) return `the deadline had passed before the call began (option ${option})`;
   const within = `within ${limit} ms (option ${option})`;
   if (phase === 'interceptors') return `no result ${within}: an interceptor has not settled`;
   const connecting = PHASES.indexOf(phase) <= PHASES.indexOf('tls');
@@ -199,7 +200,7 @@ function timeoutMessage({ phase, times, option, limit, host, port }: TimeoutFiel
   const spent = PHASES.filter((name) => times[name] > 0 || name === phase).map(
     (name) => `${name} ${Math.round(times[name])} ms`,
   );
-  return `${what}${where} ${within}, while in phase ${phase}; time spent: ${spent.join(', ')}`;
+  return `${what}${where} ${within}; phases: ${spent.join(', ')}`;
 }
 
 /** Fields of a {@link QueueFullError}. */
@@ -359,7 +360,7 @@ export class RemoteException extends BackwaterError {
     fields: RemoteExceptionFields = {},
   ) {
     const { text = inspectBriefly(reason), remote, ...options } = ownProperties(fields);
-    super(`remote exception ${exceptionClass}: ${text}`, options);
+    super(`remote ${exceptionClass}: ${text}`, options);
     this.class = exceptionClass;
     this.reason = reason;
     defineHidden(this, 'stacktrace', stacktrace);
@@ -453,14 +454,15 @@ function authenticationMessage(
   if (unverified === undefined) return what;
   const { status, body } = unverified;
   const said = body === '' ? '' : ` ${JSON.stringify(truncate(body, 200))}`;
-  const claim = `${what}; unverified, it says ${status}${said}`;
+  const claim = `the server answered ${status}${said}, unverified`;
   if (status === 401 && body === 'invalid_signature') {
     return `most likely, the secrets of client and server differ: ${claim}`;
   }
   if (status === 403 && body === 'client_certificate_required') {
     return `most likely, the server requires a client certificate (options tls.cert and tls.key): ${claim}`;
   }
-  return status === 401 ? `${claim}; is the secret the same on both sides?` : claim;
+  const both = `${what}; ${claim}`;
+  return status === 401 ? `${both}; is the secret the same on both sides?` : both;
 }
 
 /** Why an authentic response, or HTTP itself (`invalid_http`), cannot be understood. */

@@ -172,7 +172,12 @@ export function rebuild(thrown: ThrownError): Error {
   // Enumerable, as on Node's own errors, so that `util.inspect` shows it.
   if (code !== undefined) Object.assign(error, { code });
   if (data !== undefined) Object.assign(error, { data });
-  if (cause !== undefined) defineHidden(error, 'cause', rebuild(cause));
+  if (cause !== undefined) {
+    const inner = rebuild(cause);
+    // The local stack shows nothing but this library.
+    defineHidden(inner, 'stack', headOf(cause));
+    defineHidden(error, 'cause', inner);
+  }
   return error;
 }
 
