@@ -112,25 +112,25 @@ class Measurer {
     }
     const key = `${run.peer} ${run.method} ${COLUMNS[run.column].large}`;
     const known = this.#cheapest.get(key);
-    await this.#untilSteady({ ...run, connections: known ?? 2 });
-    if (known !== undefined) return known;
+    const counts = known === undefined ? CONNECTIONS : [known];
     const costs = [];
-    for (const connections of CONNECTIONS)
-      costs.push(costOf(run, await this.#run({ ...run, connections }, CHUNK)));
-    const cheapest = CONNECTIONS[costs.indexOf(Math.min(...costs))];
+    for (const connections of counts) costs.push(await this.#untilSteady({ ...run, connections }));
+    const cheapest = counts[costs.indexOf(Math.min(...costs))];
     this.#cheapest.set(key, cheapest);
     return cheapest;
   }
 
+  /** Returns the CPU per call of the cheapest chunk. */
   async #untilSteady(run) {
-    let cheapest = Infinity;
     const patience = patienceFor(run.column);
+    let cheapest = Infinity;
     let vain = 0;
     for (let chunk = 0; chunk < MOST_CHUNKS && vain < patience; chunk++) {
       const cost = costOf(run, await this.#run(run, CHUNK));
       vain = cost < cheapest * STEADY ? 0 : vain + 1;
       cheapest = Math.min(cheapest, cost);
     }
+    return cheapest;
   }
 }
 

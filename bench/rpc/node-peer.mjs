@@ -18,13 +18,7 @@ const ended = new Error('the time is up');
 async function drive({ port, workload, inFlight, connections, seconds, pause, clientOptions }) {
   const options = clientOptions;
   const key = `${port} ${inFlight} ${connections} ${JSON.stringify(options)}`;
-  if (!clients.has(key)) {
-    for (const [old, client] of clients) {
-      clients.delete(old);
-      await client.close();
-    }
-    clients.set(key, peer.connect(port, { inFlight, connections, options }));
-  }
+  if (!clients.has(key)) clients.set(key, peer.connect(port, { inFlight, connections, options }));
   const client = clients.get(key);
   const times = [];
   const start = performance.now();
