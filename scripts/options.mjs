@@ -114,8 +114,8 @@ export async function optionsPage(root = home) {
   const intro = `# Options
 
 Reference of every option: the values that it takes, its default and what it does. (ms) stands for 1 to 2³¹−1
-milliseconds or \`Infinity\`. \`undefined\` means the default, and \`Infinity\` no limit unless the text says otherwise. A
-wrong value or an unknown name throws an [\`OptionError\`](errors.md#err_backwater_option).
+milliseconds or \`Infinity\`. \`undefined\` means the default, and \`Infinity\` no limit unless the text says otherwise. An
+invalid value or an unknown name throws an [\`OptionError\`](errors.md#err_backwater_option).
 <!-- Written by \`npm run options\`. -->
 `;
   const path = join(root, PAGE);

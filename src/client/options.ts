@@ -78,7 +78,7 @@ export const callTable = {
 export const streamTable = {
   ...callTable,
   /**
-   * How long to wait for items or a ping, in milliseconds. Time counts only while the consumer waits.
+   * How long a waiting consumer may get neither an item nor a ping, in milliseconds.
    *
    * @defaultValue the client's `streamIdleTimeout`
    */
@@ -95,7 +95,7 @@ export const clientTable = {
    * How many streams from each server may be open, in addition to `maxConnections`. Streams beyond that wait.
    */
   maxStreams: option(integer(1, 65535), 64),
-  /** How long to wait for items or a ping, in milliseconds. Time counts only while the consumer waits. */
+  /** How long a waiting consumer may get neither an item nor a ping, in milliseconds. */
   streamIdleTimeout: option(timeout, 30_000),
   /** How many connections to each server to open in advance and keep open. */
   minConnections: option(integer(0, 65535), 0),
@@ -106,8 +106,8 @@ export const clientTable = {
    */
   maxConnectionAge: option(timeout, Infinity),
   /**
-   * How long a server may show no sign of life before its connection is closed, in milliseconds. With
-   * `Infinity`, the system decides, which takes hours.
+   * How long a server may leave data or probes unacknowledged before its connection is closed, in
+   * milliseconds. With `Infinity`, the system decides, which takes hours.
    */
   deadPeerTimeout: option(integerOrInfinity(1000, MAX_TIMEOUT, 'milliseconds'), 30_000),
   /** How many calls may wait for a connection. Calls beyond that fail with a {@link QueueFullError}. */

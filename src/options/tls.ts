@@ -88,7 +88,7 @@ export const tlsClientTable = {
 
 /** A certificate and its key. */
 export interface TlsCertificate {
-  /** The certificate and its chain, as one text or as a list. */
+  /** The certificate and its chain, in one string or in a list. */
   readonly cert: Pem | readonly Pem[];
   /** Its unencrypted private key: PKCS #8, PKCS #1 or SEC 1, for RSA, ECDSA or Ed25519. */
   readonly key: Pem;
