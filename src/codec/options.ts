@@ -101,7 +101,7 @@ export const messages = {
    * @defaultValue `true` with `terms: 'js'`, `false` with `terms: 'exact'`
    */
   markBytes: option(optional(boolean), undefined),
-  /** The size in bytes from which a body is compressed, unless that makes it larger. `Infinity` means never. */
+  /** Bodies of at least this many bytes are compressed, unless that makes them larger. `Infinity` means never. */
   compressionThreshold: option(integerOrInfinity(0, 2 ** 31 - 1, 'bytes'), 300),
   /**
    * How many bytes encoded arguments may have before compression.
