@@ -46,14 +46,15 @@ function presentPeers({ only, goals }, notes) {
   });
 }
 
+const isFirst = (column) => column === Object.keys(COLUMNS)[0];
 const isWanted = (texts, name) => texts.length === 0 || texts.some((text) => name.includes(text));
 
-/** A process is warm when some chunks of work in a row take no less CPU than the cheapest before. */
+/** A process is warm when a chunk of work takes no less CPU than the cheapest before, after some chunks at least. */
 const CHUNK = 0.4;
 const STEADY = 0.97;
-const MOST_CHUNKS = 12;
-/** The first column compiles most code. */
-const patienceFor = (column) => (column === Object.keys(COLUMNS)[0] ? 3 : 1);
+/** V8 compiles most code in the first column, for some four seconds. */
+const LEAST = { first: 10, later: 2, choice: 3 };
+const MOST = 16;
 /** Of clients that multiplex: more than one can be cheaper. */
 const CONNECTIONS = [1, 2, 4];
 
@@ -112,22 +113,24 @@ class Measurer {
     }
     const key = `${run.peer} ${run.method} ${COLUMNS[run.column].large}`;
     const known = this.#cheapest.get(key);
-    const counts = known === undefined ? CONNECTIONS : [known];
-    const costs = [];
-    for (const connections of counts) costs.push(await this.#untilSteady({ ...run, connections }));
-    const cheapest = counts[costs.indexOf(Math.min(...costs))];
-    this.#cheapest.set(key, cheapest);
+    let cheapest = known;
+    if (known === undefined) {
+      const costs = [];
+      for (const connections of CONNECTIONS)
+        costs.push(await this.#untilSteady({ ...run, connections }, LEAST.choice));
+      cheapest = CONNECTIONS[costs.indexOf(Math.min(...costs))];
+      this.#cheapest.set(key, cheapest);
+    }
+    await this.#untilSteady({ ...run, connections: cheapest });
     return cheapest;
   }
 
   /** Returns the CPU per call of the cheapest chunk. */
-  async #untilSteady(run) {
-    const patience = patienceFor(run.column);
+  async #untilSteady(run, least = isFirst(run.column) ? LEAST.first : LEAST.later) {
     let cheapest = Infinity;
-    let vain = 0;
-    for (let chunk = 0; chunk < MOST_CHUNKS && vain < patience; chunk++) {
+    for (let chunk = 1; chunk <= MOST; chunk++) {
       const cost = costOf(run, await this.#run(run, CHUNK));
-      vain = cost < cheapest * STEADY ? 0 : vain + 1;
+      if (chunk >= least && cost > cheapest * STEADY) break;
       cheapest = Math.min(cheapest, cost);
     }
     return cheapest;
