@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const RULES = [
   [/(?<!there )\bis no (?!longer\b|more than\b|way\b)/i, '"is not a …"'],
   [/\bthere (is|are) (not (?!enough)|no such)\b/i, '"does not exist"'],
-  [/\b(nobody|somebody)\b/i, 'who it is'],
+  [/\b(nobody|somebody)\b/i, 'who you mean'],
   [
     /(?<!\b(?:each|any|some|both|all|most|none|one|first) )\b(of|in|by|for|with|from|to|at|on) which\b/i,
     'two sentences, or "where"',
@@ -36,7 +36,9 @@ const RULES = [
 
 const { stdout } = spawnSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' });
 let found = 0;
-for (const path of stdout.split('\n').filter((path) => /\.(md|rs|ts|mts|mjs|js|yml)$/.test(path))) {
+for (const path of stdout
+  .split('\n')
+  .filter((path) => /\.(md|rs|ts|mts|mjs|js|yml|erl|escript|exs?)$/.test(path))) {
   if (path === 'scripts/prose.mjs') continue;
   const lines = readFileSync(join(root, path), 'utf8').split('\n');
   const prose = path.endsWith('.md') ? paragraphs(lines) : commentsAndMessages(lines);
@@ -64,7 +66,7 @@ function* paragraphs(lines) {
 
 function* commentsAndMessages(lines) {
   for (const [index, line] of lines.entries()) {
-    const comment = /(?:^|\s)(?:\/\/[/!]?|\/?\*\*?|#) (.*)$/.exec(line)?.[1];
+    const comment = /(?:^|\s)(?:\/\/[/!]?|\/?\*\*?|#|%+) (.*)$/.exec(line)?.[1];
     if (comment !== undefined) yield [index + 1, comment];
     else
       for (const [, , text] of line.matchAll(/(['"`])((?:\S+ ){3,}.*?)\1/g))

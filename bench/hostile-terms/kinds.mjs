@@ -1,4 +1,4 @@
-// Encoded terms, most of which are as expensive to decode as possible.
+// Encoded terms that cost as much as possible to decode, and cheaper ones to compare with.
 import { elixir } from 'backwater/elixir';
 
 export const bytes = (...parts) =>

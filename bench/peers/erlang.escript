@@ -31,7 +31,7 @@ answer(Work) ->
     {Micros, _} = timer:tc(Work),
     io:format("~b~n", [Micros]).
 
-%% Results are passed on: the compiler leaves out what nobody uses.
+%% Results are passed on, because the compiler removes code whose result is unused.
 decode(Count, Binary) -> decode(Count, Binary, nil).
 
 decode(0, _, Last) -> Last;

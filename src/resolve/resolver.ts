@@ -45,7 +45,7 @@ interface Resolved {
 
 /**
  * Keeps the endpoints of a client up to date from its first call on, by TTL or interval and when a server
- * fails. Rests while there are no calls. Its timers do not keep the process alive.
+ * fails. It pauses while the client makes no calls, and its timers do not keep the process alive.
  */
 export class Resolver {
   readonly #source: Source;

@@ -1,7 +1,7 @@
 -module(peer_connection).
 
-%% Named connections that behave like those of hackney, the HTTP client of Erlang's
-%% backwater: opened in advance, with Nagle's algorithm, and with head and body written
+%% Named connections that behave like hackney, the HTTP client of Erlang's backwater:
+%% opened in advance, with Nagle's algorithm, and with head and body written
 %% separately.
 
 -export([start/0, open/3, request/4]).

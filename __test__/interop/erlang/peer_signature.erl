@@ -56,8 +56,7 @@ verify(Text, {Kind, PseudoValue}, Headers, Secret) ->
         throw:{?MODULE, Reason} -> {error, Reason}
     end.
 
-%% The names that a refusal tells the client to sign: sorted, and only those that the
-%% message has.
+%% Sorted names of the headers in the message that a refusal asks the client to sign.
 -spec demanded(kind(), peer_headers:headers()) -> [binary()].
 demanded(Kind, Headers) ->
     [_ | Mandatory] = mandatory(Kind),
