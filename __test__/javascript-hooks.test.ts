@@ -198,6 +198,12 @@ test('sets with members that are encoded as numbers survive', (t) => {
   }
   t.deepEqual(roundTrip(new Set([float(1), 'a', 2])), new Set([1, 'a', 2]));
   t.deepEqual(roundTrip(new Set([float(1), 1])), new Set([1]));
+  t.deepEqual(
+    roundTrip(new Set([1, 1n, 2n ** 60n, float(2 ** 60)])),
+    new Set([1, 2n ** 60n, 2 ** 60]),
+  );
+  const many = Array.from({ length: 1000 }, (_, index) => index + 0.5);
+  t.deepEqual(roundTrip(new Set(many.map(float))), new Set(many));
   t.deepEqual(roundTrip(new Set([new Meters()])), new Set([7]));
   const encoders = [
     { class: Date, toTerm: (date: Date) => date.getTime() },

@@ -2,11 +2,11 @@ import { types } from 'node:util';
 import { filled } from '../codec/arrays.js';
 import { haveCollidingTexts } from '../codec/colliding-texts.js';
 import type { TupleReviver } from '../codec/revivers.js';
-import { atom, type Encoder, isTuple, tuple } from '../terms/index.js';
+import { atom, type Encoder, Float, isTuple, tuple } from '../terms/index.js';
 
 const TAG = '$set';
 const SET = atom(TAG);
-/** How many numbers sent as a `Float` or by a `toTerm` are allowed, because so few may collide. */
+/** How many equal numbers or numbers of a `toTerm` are allowed, because so few may collide. */
 const MAX_UNCHECKED = 256;
 
 /**
@@ -18,10 +18,16 @@ export const setEncoder: Encoder<Set<unknown>> = {
   toTerm(set) {
     const members: unknown[] = [];
     const numbers = new Map<unknown, number>();
+    const received = new Set<number | bigint>();
     let place = 0;
     for (const member of Array.from(set)) {
-      if (isNumeric(member)) numbers.set(member, place);
-      else members.push(member);
+      const number = receivedNumber(member);
+      if (number === undefined || received.has(number)) {
+        members.push(member);
+      } else {
+        received.add(number);
+        numbers.set(member, place);
+      }
       place++;
     }
     return tuple(SET, members, numbers);
@@ -58,6 +64,14 @@ function entriesOf(map: unknown): [unknown, unknown][] | undefined {
   if (types.isMap(map)) return Array.from(map);
   const isEmpty = typeof map === 'object' && map !== null && Object.keys(map).length === 0;
   return isEmpty && !Array.isArray(map) ? [] : undefined;
+}
+
+/** The number that the receiver sees, if any: `1`, `1n` and `new Float(1)` arrive as `1`. */
+function receivedNumber(member: unknown): number | bigint | undefined {
+  if (member instanceof Float) return member.value;
+  if (typeof member === 'number') return member;
+  if (typeof member !== 'bigint') return undefined;
+  return Number.isSafeInteger(Number(member)) ? Number(member) : member;
 }
 
 function isNumeric(value: unknown): boolean {
