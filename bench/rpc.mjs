@@ -12,7 +12,7 @@ export async function run({ quick, goals, only, isWhole }) {
     columns: only.filter(isColumn),
     peers: only.filter((text) => !isColumn(text)),
   };
-  const effort = quick ? { rounds: 1, seconds: 0.3 } : { rounds: 3, seconds: 0.6 };
+  const effort = quick ? { rounds: 1, seconds: 0.3 } : { rounds: 5, seconds: 0.4 };
   const results = await measureAll({ ...effort, goals, only: wanted });
   const { chartOf, reportOf } = await import('./rpc/report.mjs');
   const { compareRuns } = await import('./rpc/runs.mjs');

@@ -1,4 +1,4 @@
-import { find, rounds } from './statistics.mjs';
+import { cpuOf, find, halfOfRange, rateOf } from './statistics.mjs';
 
 /** `[column, side, peer, most]`: CPU per call, as a multiple of the peer's. */
 const CPU = [
@@ -14,22 +14,25 @@ const CPU = [
   ['1 record', 'client', 'json', 0.8],
 ];
 
-/** Ratios are taken within each round. */
 export function checkGoals(figures, titleOf) {
-  const ratioTo = (pick, ...[column, side, peer]) => {
-    const own = find(figures, column, side, 'backwater')?.samples ?? [];
-    const others = find(figures, column, side, peer)?.samples ?? [];
-    const pairs = own.slice(0, others.length).map((sample, round) => [sample, others[round]]);
-    return rounds({ samples: pairs }, (pair) => pick(pair[0]) / pick(pair[1]));
+  /** `figureOf` reads what a figure says, `sampleOf` what a round says. */
+  const ratioTo = (figureOf, sampleOf, ...[column, side, peer]) => {
+    const own = find(figures, column, side, 'backwater');
+    const other = find(figures, column, side, peer);
+    if (own === undefined || other === undefined) return undefined;
+    const inRounds = other.samples
+      .slice(0, own.samples.length)
+      .map((sample, round) => sampleOf(own.samples[round]) / sampleOf(sample));
+    return { value: figureOf(own).value / figureOf(other).value, half: halfOfRange(inRounds) };
   };
   const goals = CPU.map(([column, side, peer, most]) => {
-    const ratio = ratioTo(({ cpu }) => cpu[side].all, column, side, peer);
+    const ratio = ratioTo(cpuOf, ({ cpu }) => cpu[side].all, column, side, peer);
     const what = `${side}, ${column}, against ${titleOf(peer)}`;
     const goal = `at most ${Number(most.toFixed(2))} ×`;
-    return { what, goal, ratio, reached: ratio?.median <= most };
+    return { what, goal, ratio, reached: ratio?.value <= most };
   });
-  const ratio = ratioTo(({ rate }) => rate, 'one in flight', 'client', 'json');
+  const ratio = ratioTo(rateOf, ({ rate }) => rate, 'one in flight', 'client', 'json');
   const what = `calls per second, one in flight, against ${titleOf('json')}`;
-  goals.push({ what, goal: 'more than 1 ×', ratio, reached: ratio?.median > 1 });
+  goals.push({ what, goal: 'more than 1 ×', ratio, reached: ratio?.value > 1 });
   return goals.filter((goal) => goal.ratio !== undefined);
 }

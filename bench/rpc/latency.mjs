@@ -16,7 +16,7 @@ export async function latencyOf(stage, figures, { seconds, rounds }) {
   for (const figure of servers) {
     const { peer, connections } = figure;
     console.error(`latency: ${peer}`);
-    const rate = Math.round(rateOf(figure).median / 2);
+    const rate = Math.round(rateOf(figure).value / 2);
     const what = { peer, connections, workload: COLUMN, inFlight: 64, rate, seconds };
     const samples = [];
     for (let round = 0; round < rounds; round++) samples.push(await stage.replay(what));

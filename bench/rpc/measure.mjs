@@ -73,9 +73,8 @@ class Measurer {
 
   /** Peers take turns in each round, so that a slow moment hits all alike. */
   async measureColumn(column, names) {
-    const runs = names.flatMap((name) => measurementsOf(name, column));
     const ready = [];
-    for (const run of runs) {
+    for (const run of names.flatMap((name) => measurementsOf(name, column))) {
       console.error(`warming up: ${column}, ${run.peer}, ${run.sides.join(' and ')}`);
       try {
         run.connections ??= await this.#warmUp(run);
@@ -87,16 +86,18 @@ class Measurer {
     }
     for (let round = 0; round < this.#options.rounds; round++) {
       console.error(`measuring: ${column}, round ${round + 1} of ${this.#options.rounds}`);
-      for (const run of ready) {
-        const sample = await this.#run(run, this.#options.seconds);
-        if (sample.errors > 0 || sample.rate === 0)
-          this.#notes.push(
-            `${peers[run.peer].title}, ${column}: ${sample.errors} calls failed in a round of ${sample.rate} calls/s.`,
-          );
-        if (sample.rate === 0) continue;
-        for (const figure of this.figures) if (figure.run === run) figure.samples.push(sample);
-      }
+      for (const run of ready) await this.#sample(run);
     }
+  }
+
+  async #sample(run) {
+    const sample = await this.#run(run, this.#options.seconds);
+    if (sample.errors > 0 || sample.rate === 0)
+      this.#notes.push(
+        `${peers[run.peer].title}, ${run.column}: ${sample.errors} calls failed in a round of ${sample.rate} calls/s.`,
+      );
+    if (sample.rate === 0) return;
+    for (const figure of this.figures) if (figure.run === run) figure.samples.push(sample);
   }
 
   #run({ method, column, ...what }, seconds) {

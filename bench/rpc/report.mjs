@@ -55,7 +55,7 @@ function inShort(figures) {
       `${side}, ${column}`,
       ...Object.keys(titles).map((peer) => {
         const found = find(figures, column, side, peer);
-        return found && time(cpuOf(found).median);
+        return found && time(cpuOf(found).value);
       }),
     ]),
   );
@@ -69,17 +69,17 @@ ${table(['', ...Object.values(titles)], rows)}`;
 function goalTable(figures) {
   const goals = checkGoals(figures, titleOf);
   if (goals.length === 0) return '';
-  const rows = goals.map(({ what, goal, ratio: { median, half }, reached }) => [
+  const rows = goals.map(({ what, goal, ratio: { value, half }, reached }) => [
     what,
     goal,
-    `${digits(median)} ×`,
-    percent(half / median),
+    `${digits(value)} ×`,
+    percent(half / value),
     reached ? 'reached' : '**not reached**',
   ]);
   return `## Goals
 
-CPU per call, relative to the peer's in the same round. This run reaches ${goals.filter(({ reached }) => reached).length} of ${goals.length} goals;
-[why it misses the others](../decisions/cpu-goals.md). ± is half the distance between the smallest and the largest round.
+CPU per call, relative to the peer's. This run reaches ${goals.filter(({ reached }) => reached).length} of ${goals.length} goals;
+[why it misses the others](../decisions/cpu-goals.md). ± is half the distance between the smallest and the largest ratio of a round.
 
 ${table(['', 'goal', 'measured', '±', ''], rows)}`;
 }
@@ -92,10 +92,11 @@ function peerTable(figures, latency) {
     const cells = sides.map(([column, side]) => {
       const found = find(figures, column, side, peer);
       if (found === undefined) return undefined;
-      const cpu = cpuOf(found);
-      const noise = noiseOf(cpu);
-      const shown = noise > LEAST_NOISE ? ` ±${percent(noise).replace(' ', '')}` : '';
-      return `${digits(cpu.median)}${shown}<br>${digits(rateOf(found).median)}`;
+      const noise = noiseOf(found);
+      const shown = Object.values(LEAST_NOISE).includes(noise)
+        ? ''
+        : ` ±${percent(noise).replace(' ', '')}`;
+      return `${digits(cpuOf(found).value)}${shown}<br>${digits(rateOf(found).value)}`;
     });
     const { p50, p99 } = latency.find((each) => each.peer === peer) ?? {};
     return [titleOf(peer), ...cells, p50, p99];
@@ -125,7 +126,7 @@ function footnotes(figures) {
     );
   if (alone !== undefined)
     lines.push(
-      `With one connection for each of the 64 calls, grpc-js's server takes ${digits(cpuOf(alone).median)} µs for one record.`,
+      `With one connection for each of the 64 calls, grpc-js's server takes ${digits(cpuOf(alone).value)} µs for one record.`,
     );
   return lines.length > 0 ? `${lines.join('\n')}\n\n` : '';
 }
@@ -135,7 +136,7 @@ function threadTable(figures) {
   if (own.length === 0) return '';
   const rows = own.map((figure) => [
     `${figure.column}, ${figure.side}`,
-    ...['main', 'io', 'all'].map((part) => cpuOf(figure, part).median),
+    ...['main', 'io', 'all'].map((part) => cpuOf(figure, part).value),
   ]);
   return `## Where backwater's CPU goes
 
@@ -159,11 +160,13 @@ function aboutMeasuring(figures, { rounds, seconds }) {
   client calls the Rust server, undici calls a server that answers every request with the same bytes, and the others
   call a server of their kind. With one in flight, client and server are of the same kind, except that undici calls
   Fastify, Bun and Deno, and backwater calls Erlang.
-- Each process warms up until its CPU per call stops falling. Then peers take turns in ${rounds} rounds of ${seconds} s; figures are medians.
+- Each process warms up until its CPU per call stops falling. Then peers take turns in ${rounds} rounds of ${seconds} s.
+  Figures are of the second best round, because other work on the machine only slows rounds down.
 - At half load, a server receives calls of one record at half the rate that it can serve, at fixed times. Latency counts
   from when a call is due, or with h2load from when it is sent. ${pinned}
-- Noise: ± is half the distance between the smallest and the largest round, but at least ${percent(LEAST_NOISE)}, which the table
-  omits. It is at most ${percent(typical)} for half of the figures, and at most ${percent(most)} for nine in ten.
+- Noise: ± is half the distance between the smallest and the largest round, but at least ${percent(LEAST_NOISE.usual)}, or ${percent(LEAST_NOISE['one in flight'])} for one
+  in flight, which the table omits. It is at most ${percent(typical)} for half of the figures, and at most ${percent(most)} for nine in ten. From
+  run to run, the speed of a shared machine changes by more, for all peers alike: compare ratios.
 `;
 }
 
@@ -173,7 +176,7 @@ export function chartOf({ figures }) {
   const bars = (side) =>
     Object.keys(peers).map((peer) => {
       const found = find(figures, '1 record', side, peer);
-      const value = found && cpuOf(found).median;
+      const value = found && cpuOf(found).value;
       return { name: titleOf(peer), value: value ?? 0, label: value ? digits(value) : '' };
     });
   const groups = { server: bars('server'), client: bars('client') };

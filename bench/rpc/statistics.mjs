@@ -10,16 +10,28 @@ export function summary(values) {
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-/** The median of the samples, and half the distance between the smallest and the largest. */
-export function rounds({ samples }, pick) {
+/** The second best of the samples, since neighbours can only slow a round down, and half their range. */
+function rounds({ samples }, pick, isBetter) {
   const values = samples.map(pick).filter((value) => value !== undefined);
   if (values.length === 0) return undefined;
-  return { median: median(values), half: (Math.max(...values) - Math.min(...values)) / 2 };
+  const sorted = values.sort((a, b) => (isBetter(a, b) ? -1 : 1));
+  return { value: sorted[1] ?? sorted[0], half: halfOfRange(values) };
 }
 
+export const halfOfRange = (values) => (Math.max(...values) - Math.min(...values)) / 2;
+
 export const cpuOf = (figure, part = 'all') =>
-  rounds(figure, ({ cpu }) => cpu[figure.side]?.[part]);
-export const rateOf = (figure) => rounds(figure, ({ rate }) => rate);
+  rounds(
+    figure,
+    ({ cpu }) => cpu[figure.side]?.[part],
+    (a, b) => a < b,
+  );
+export const rateOf = (figure) =>
+  rounds(
+    figure,
+    ({ rate }) => rate,
+    (a, b) => a > b,
+  );
 
 export const find = (figures, column, side, peer) =>
   figures.find(
