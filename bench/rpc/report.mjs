@@ -165,7 +165,7 @@ function aboutMeasuring(figures, { rounds, seconds }) {
 - At half load, a server receives calls of one record at half the rate that it can serve, at fixed times. Latency counts
   from when a call is due, or with h2load from when it is sent. ${pinned}
 - Noise: ± is half the distance between the smallest and the largest round, but at least ${percent(LEAST_NOISE.usual)}, or ${percent(LEAST_NOISE['one in flight'])} for one
-  in flight, which the table omits. It is at most ${percent(typical)} for half of the figures, and at most ${percent(most)} for nine in ten. From
+  in flight, which the table omits: earlier runs differed by that much. It is at most ${percent(typical)} for half of the figures, and at most ${percent(most)} for nine in ten. From
   run to run, the speed of a shared machine changes by more, for all peers alike: compare ratios.
 `;
 }

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { digits, percent } from '../format.mjs';
 import { cpuOf, halfOfRange, median } from './statistics.mjs';
 
-/** Runs differ by this even where the rounds of one do not. Waking threads varies most. */
+/** Chosen from how far runs differed whose own rounds did not. Waking threads varies most. */
 export const LEAST_NOISE = { usual: 0.25, 'one in flight': 0.4 };
 const MOST_RUNS = 3;
 const folder = new URL('../../target/bench/rpc/', import.meta.url);
@@ -48,7 +48,7 @@ function summaryOf(figures) {
   return summary;
 }
 
-/** Runs are compared relative to the speed of the machine, which other guests change for minutes. */
+/** Runs are compared relative to the speed of the machine, which changes for minutes at a time. */
 function agreementOf(runs) {
   if (runs.length < 2) return '';
   const columns = Object.keys(runs[0]).filter((column) => runs.every((run) => column in run));
@@ -66,7 +66,7 @@ function agreementOf(runs) {
   const typical = median(figures.map(({ values }) => halfOfRange(values) / median(values)));
   return `## Do runs agree?
 
-Other guests share the processors: in ${runs.length} runs of this version, the median over a column's figures differed by a factor of
+The speed of the machine changes: in ${runs.length} runs of this version, the median over a column's figures differed by a factor of
 up to ${(slowest / fastest).toFixed(2)}. Relative to that median, ${figures.length - apart.length} of ${figures.length} figures for CPU per call agree within the noise, and half of
 them within ±${(typical * 100).toFixed(1)} %.
 ${list.length > 0 ? `These do not:\n\n${list.join('')}` : ''}`;

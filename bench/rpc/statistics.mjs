@@ -10,7 +10,7 @@ export function summary(values) {
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-/** The second best of the samples, since neighbours can only slow a round down, and half their range. */
+/** The second best of the samples, since other work can only slow a round down, and half their range. */
 function rounds({ samples }, pick, isBetter) {
   const values = samples.map(pick).filter((value) => value !== undefined);
   if (values.length === 0) return undefined;
