@@ -60,11 +60,15 @@ function costsOf({ kind, cpu, memory }, results) {
 
 function report(results, peaks) {
   const groups = SIDES.flatMap((side) =>
-    Object.keys(STAGES).map((stage) => ({
-      title: `A ${side}, ${stage} authentication`,
-      ...STAGES[stage],
-      costs: results.filter(({ kind }) => kind.side === side && kind.stage === stage),
-    })),
+    Object.keys(STAGES).map((stage) => {
+      const all = results.filter(({ kind }) => kind.side === side && kind.stage === stage);
+      return {
+        title: `A ${side}, ${stage} authentication`,
+        ...STAGES[stage],
+        costs: all.filter(({ kind }) => !kind.compared),
+        compared: all.filter(({ kind }) => kind.compared),
+      };
+    }),
   );
   const heads = ['who', 'fixed, µs of CPU', 'CPU, ns per byte', 'memory, bytes per byte'];
   return `# Costs of input
@@ -91,7 +95,7 @@ function worstOf({ title, goal, costs }) {
   return [title, base.micros, mark('nanoseconds'), mark('memory')];
 }
 
-function section({ title, shown, costs }) {
+function section({ title, shown, costs, compared }) {
   const [fixed, ratios] = [[], []];
   for (const cost of costs) (cost.kind.base || cost.kind.fixed ? fixed : ratios).push(cost);
   ratios.sort((one, other) => (other.nanoseconds ?? 0) - (one.nanoseconds ?? 0));
@@ -105,8 +109,11 @@ function section({ title, shown, costs }) {
       : `\nThe other ${others.length} kinds take at most ${digits(most(others, 'nanoseconds'), 2)} ns and ${digits(most(others, 'memory'), 2)} bytes of memory per byte.\n`;
   return `## ${title}
 
-${table(['input', 'CPU, µs', 'ns per byte', 'memory, bytes per byte'], rows, 2)}${rest}`;
+${table(['input', 'CPU, µs', 'ns per byte', 'memory, bytes per byte'], rows, 2)}${rest}${compared.map(comparison).join('')}`;
 }
+
+const comparison = ({ kind, micros, nanoseconds }) =>
+  `\nFor comparison, ${kind.name} takes ${digits(micros, 2)} µs, ${digits(nanoseconds, 2)} ns per byte.\n`;
 
 function largest(peaks) {
   return `

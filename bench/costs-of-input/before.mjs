@@ -109,6 +109,15 @@ export async function beforeOnServer() {
     kind('a head in pieces of 64 bytes', shared['one long header, and no signature'], {
       pieces: 64,
     }),
+    kind(
+      'a server of node:net that only reads the same pieces',
+      shared['one long header, and no signature'],
+      {
+        pieces: 64,
+        options: { onlyReads: true },
+        compared: true,
+      },
+    ),
     kind('an aborted TLS handshake', () => hello, { tls: true, fixed: true }),
     kind(
       'an invalid TLS record of 16 KB',

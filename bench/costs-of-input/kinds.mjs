@@ -7,6 +7,7 @@
 // - `pieces`: how many bytes to send at a time.
 // - `tls`: `input` begins a handshake.
 // - `fixed`: the connection costs, not its bytes.
+// - `compared`: a server of `node:net`, for comparison.
 // - `inflated()`: the size after gunzip, if compressed.
 import { after } from './after.mjs';
 import { beforeOnClient, beforeOnServer } from './before.mjs';

@@ -1,4 +1,5 @@
 // node --expose-gc target.mjs LIBRARY: the server or client under attack.
+import { createServer } from 'node:net';
 import { answerCommands } from '../rpc/json-process.mjs';
 
 const { Client, startClearServer, startTlsServer } = await import(process.argv[2]);
@@ -8,7 +9,8 @@ const modules = { m: { none: () => 'none', size: (value) => value?.length ?? 0 }
 
 await answerCommands(async ({ serve, call }) => {
   if (serve !== undefined) {
-    const { moreSecrets = 0, tls, ...options } = serve;
+    const { moreSecrets = 0, tls, onlyReads, ...options } = serve;
+    if (onlyReads) return await serveReader();
     const fixed = { host: '127.0.0.1', port: 0, spin: 0, headersTimeout: 120_000 };
     // The server tries the right one last.
     const others = Array.from({ length: moreSecrets }, (_, number) => `${number}${SECRET}`);
@@ -23,6 +25,20 @@ await answerCommands(async ({ serve, call }) => {
   if (call !== undefined) return await callMany(call);
   return await collect();
 });
+
+/** Looks for the end of a head, and refuses the request. */
+async function serveReader() {
+  const server = createServer((socket) => {
+    let end = '';
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      end = (end + chunk.toString('latin1')).slice(-4);
+      if (end === '\r\n\r\n') socket.end('HTTP/1.1 401 x\r\ncontent-length: 0\r\n\r\n');
+    });
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { port: server.address().port };
+}
 
 async function callMany({ url, count, inFlight, options }) {
   const client = new Client({ url, secret: SECRET, spin: 0, maxConnections: inFlight, ...options });
