@@ -39,7 +39,15 @@ export function isTraced({ start, end, asyncStart, asyncEnd, error }: Channel): 
  *
  * @param run must reject instead of throwing
  */
-export async function traceCall(
+export function traceCall(
+  channel: Channel,
+  call: TracedCall,
+  run: () => Promise<unknown>,
+): Promise<unknown> {
+  return isTraced(channel) ? publish(channel, call, run) : run();
+}
+
+async function publish(
   channel: Channel,
   call: TracedCall,
   run: () => Promise<unknown>,

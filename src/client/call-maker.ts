@@ -14,14 +14,13 @@ import {
   streamOptions,
 } from './options.js';
 import { beginAtCaller } from '../platform/call-stack.js';
-import type { AbortSignalLike } from '../platform/realms.js';
 import type { Resolver } from '../resolve/resolver.js';
 import { abortReason } from './abort.js';
 import { checkCall } from './check-call.js';
-import { intercept, type ServerAddress } from './intercept.js';
+import { type Call, type Called, intercept, type ServerAddress } from './intercept.js';
 import { InterceptedStream } from './intercepted-stream.js';
 import { ItemStream, type StreamSource } from './item-stream.js';
-import { beginning, EitherSignal, MAX_UINT32, milliseconds } from './limits.js';
+import { beginning, eitherSignal, type EitherSignal, MAX_UINT32, milliseconds } from './limits.js';
 import { CANCELLED, countFailure, PendingCall, type Tally } from './pending-call.js';
 import { PendingStream } from './pending-stream.js';
 import type { ClientStats } from './stats.js';
@@ -87,8 +86,8 @@ export class CallMaker {
           settings: this.#begin(module, fn, args, settings),
           called,
         };
-        const parentSignal = settings.parent?.signal;
-        if (parentSignal !== undefined) resolve(this.#withParent(call, parentSignal));
+        const either = eitherSignal(call.settings);
+        if (either !== undefined) resolve(this.#withEither(call, either));
         else if (this.#isIntercepted(settings)) resolve(this.#intercept(call));
         else this.#send(call, resolve, reject);
       } catch (error) {
@@ -118,29 +117,28 @@ export class CallMaker {
     });
   }
 
-  #startStream(call: Call): StreamSource {
-    const { signal, parent } = call.settings;
-    const signals = [signal, parent?.signal].filter((each) => each !== undefined);
-    const either = signals.length > 1 ? new EitherSignal(signals) : undefined;
-    const begun = withSignal(call, either?.signal ?? signals[0]);
+  #startStream(given: Call): StreamSource {
+    const either = eitherSignal(given.settings);
+    const call = either === undefined ? given : withSignal(given, either.signal);
     const release = (): void => either?.release();
     try {
-      if (!this.#isIntercepted(begun.settings)) return this.#sendStream(begun, release);
-      return this.#interceptStream(begun, release);
+      if (!this.#isIntercepted(call.settings)) return this.#sendStream(call, release);
+      return this.#interceptStream(call, release);
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  #interceptStream({ called, ...call }: Call, release: () => void): StreamSource {
+  #interceptStream(call: Call, release: () => void): StreamSource {
     this.#intercepted++;
     return new InterceptedStream(
-      { ...call, server: this.#server },
+      call,
+      this.#server,
       (inner, onEnd) => {
         try {
           this.#checkSendable(inner.settings);
-          return this.#sendStream({ ...inner, called }, onEnd);
+          return this.#sendStream(inner, onEnd);
         } catch (error) {
           this.#countUnsent(error, inner.settings);
           throw error;
@@ -181,19 +179,13 @@ export class CallMaker {
     countFailure(this.#tally, isCancelled ? { code: CANCELLED } : error);
   }
 
-  async #withParent(call: Call, parent: AbortSignalLike): Promise<unknown> {
-    const { signal } = call.settings;
-    if (signal === undefined) return await this.#start(withSignal(call, parent));
-    const either = new EitherSignal([signal, parent]);
+  async #withEither(given: Call, { signal, release }: EitherSignal): Promise<unknown> {
+    const call = withSignal(given, signal);
     try {
-      return await this.#start(withSignal(call, either.signal));
+      return await (this.#isIntercepted(call.settings) ? this.#intercept(call) : this.#sent(call));
     } finally {
-      either.release();
+      release();
     }
-  }
-
-  #start(call: Call): Promise<unknown> {
-    return this.#isIntercepted(call.settings) ? this.#intercept(call) : this.#sent(call);
   }
 
   #isIntercepted({ interceptors }: CallSettings): boolean {
@@ -201,12 +193,9 @@ export class CallMaker {
   }
 
   async #intercept(call: Call): Promise<unknown> {
-    const { module, fn, args, settings, called } = call;
     this.#intercepted++;
     try {
-      return await intercept({ module, fn, args, settings, server: this.#server }, (inner) =>
-        this.#sent({ ...inner, called }),
-      );
+      return await intercept(call, this.#server, (inner) => this.#sent(inner));
     } finally {
       this.#onInterceptedEnd();
     }
@@ -309,18 +298,8 @@ export class CallMaker {
   }
 }
 
-export type Called = (...args: never[]) => unknown;
-
-interface Call {
-  readonly module: string;
-  readonly fn: string;
-  readonly args: readonly unknown[];
-  readonly settings: CallSettings;
-  readonly called: Called;
-}
-
 const NEXT = ItemStream.prototype.next;
 
-function withSignal(call: Call, signal: AbortSignalLike | undefined): Call {
+function withSignal(call: Call, signal: AbortSignal): Call {
   return { ...call, settings: { ...call.settings, signal } };
 }

@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer';
 import { randomFillSync } from 'node:crypto';
 import { bridge, type Timer } from '../bridge/bridge.js';
-import { callChannel, isTraced, traceCall, type TracedCall } from '../calls/channels.js';
+import { callChannel, traceCall, type TracedCall } from '../calls/channels.js';
 import { FLAG_STREAM } from '../codec/control.js';
 import { isDate, type TimeBound, timeOf } from '../calls/deadline.js';
-import { chain, type InterceptedCall, type Next, refused } from '../calls/interceptor.js';
+import { chain, type InterceptedCall, refused } from '../calls/interceptor.js';
 import { Metadata } from '../options/metadata.js';
 import type { CallSettings } from './options.js';
 import { rejection } from '../platform/call-stack.js';
@@ -20,23 +20,32 @@ export interface ServerAddress {
   readonly port?: number | undefined;
 }
 
-export interface GivenCall {
+/** The public function. The stacks of errors begin at its caller. */
+export type Called = (...args: never[]) => unknown;
+
+export interface Call {
   readonly module: string;
   readonly fn: string;
   readonly args: readonly unknown[];
   readonly settings: CallSettings;
-  readonly server: ServerAddress | undefined;
+  readonly called: Called;
 }
 
-export type Send = (call: Omit<GivenCall, 'server'>) => Promise<unknown>;
+type Send = (call: Call) => Promise<unknown>;
 
-export function intercept(given: GivenCall, send: Send): Promise<unknown> {
-  const call = interceptedCall(given);
-  const run = (): Promise<unknown> => new InterceptedRun(given, call, send).settled;
-  return isTraced(callChannel) ? traceCall(callChannel, call, run) : run();
+export function intercept(
+  given: Call,
+  server: ServerAddress | undefined,
+  send: Send,
+): Promise<unknown> {
+  const call = interceptedCall(given, server);
+  return traceCall(callChannel, call, () => new InterceptedRun(given, call, send).run());
 }
 
-export function interceptedCall({ module, fn, args, settings, server }: GivenCall): TracedCall {
+export function interceptedCall(
+  { module, fn, args, settings }: Call,
+  server: ServerAddress | undefined,
+): TracedCall {
   const { timeout, signal, metadata, trace } = settings;
   return {
     side: 'client',
@@ -57,36 +66,59 @@ export function interceptedCall({ module, fn, args, settings, server }: GivenCal
 /** Milliseconds for interceptors to handle a timeout. */
 const GRACE = 10;
 
-export type Interrupt = (fail: () => Promise<never>) => void;
-
+/** Must be released with `unwatch`. */
 export abstract class Interception {
-  protected readonly pass: Next;
+  protected readonly call: TracedCall;
+  protected readonly pass: () => Promise<unknown>;
+  protected readonly unwatch: () => void;
   protected sending = 0;
-  readonly #settings: CallSettings;
+  readonly #given: Call;
   readonly #bound: TimeBound;
   readonly #deadline: Date | undefined;
   readonly #endsAt: number;
+  #interruption: (() => Promise<never>) | undefined;
+  #interrupt: ((failure: Promise<never>) => void) | undefined;
 
-  constructor({ settings }: GivenCall, call: InterceptedCall) {
-    const { timeout, interceptors = [] } = settings;
-    this.#settings = settings;
-    this.#bound = settings.bound ?? { option: 'timeout', limit: timeout };
+  constructor(given: Call, call: TracedCall) {
+    const { timeout, interceptors = [], bound } = given.settings;
+    this.#given = given;
+    this.#bound = bound ?? { option: 'timeout', limit: timeout };
     this.#deadline = call.deadline;
     this.#endsAt = now() + timeout;
-    this.pass = chain(interceptors, (passed) => this.#transmit(passed), again);
+    this.call = call;
+    const first = chain(interceptors, (passed) => this.#transmit(passed), again);
+    this.pass = () => first(call);
+    this.unwatch = this.#watch();
   }
 
-  protected abstract send(call: Omit<GivenCall, 'server'>): Promise<unknown>;
+  protected abstract send(call: Call): Promise<unknown>;
 
-  /** Calls `interrupt` when the call aborts or times out, unless the returned function is called first. */
-  protected watch(interrupt: Interrupt): () => void {
-    const { signal, timeout } = this.#settings;
+  /** Settles like the promise, unless the call is interrupted first. */
+  protected interruptible<T>(promise: PromiseLike<T> | T): Promise<Awaited<T>> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = resolve;
+      Promise.resolve(promise).then(resolve, reject);
+      if (this.#interruption !== undefined) resolve(this.#interruption());
+    });
+  }
+
+  protected interrupt(fail: () => Promise<never>): void {
+    this.#interruption ??= fail;
+    const failure = fail();
+    // There may be nothing to interrupt.
+    failure.catch(() => {});
+    this.#interrupt?.(failure);
+  }
+
+  /** Interrupts the call when it aborts or times out, unless the returned function is called first. */
+  #watch(): () => void {
+    const { signal, timeout } = this.#given.settings;
     let timer: Timer | undefined;
-    const abort = (): void => interrupt(() => Promise.reject(abortReason(signal!)));
+    const abort = (): void => this.interrupt(() => Promise.reject(abortReason(signal!)));
     const expire = (): void => {
       // Requests in progress time out on their own, with better errors.
       if (this.sending > 0) timer = bridge.startTimer(expire, GRACE);
-      else interrupt(() => rejection(overdue('interceptors', this.#bound)));
+      else this.interrupt(() => rejection(overdue('interceptors', this.#bound)));
     };
     bridge.hold();
     if (signal !== undefined) onAbort(signal, abort);
@@ -103,7 +135,8 @@ export abstract class Interception {
   async #transmit(call: InterceptedCall): Promise<unknown> {
     const { module, function: fn, args } = call;
     checkCall(module, fn, args);
-    return await this.send({ module, fn, args, settings: this.#settingsOf(call) });
+    const { called } = this.#given;
+    return await this.send({ module, fn, args, settings: this.#settingsOf(call), called });
   }
 
   #settingsOf({ signal, deadline, metadata, trace, requestId }: InterceptedCall): CallSettings {
@@ -124,7 +157,7 @@ export abstract class Interception {
     }
     if (timeout <= 0) throw overdue('interceptors', bound);
     return {
-      ...this.#settings,
+      ...this.#given.settings,
       signal,
       timeout,
       bound,
@@ -136,32 +169,22 @@ export abstract class Interception {
 }
 
 class InterceptedRun extends Interception {
-  readonly settled: Promise<unknown>;
   readonly #send: Send;
 
-  constructor(given: GivenCall, call: InterceptedCall, send: Send) {
+  constructor(given: Call, call: TracedCall, send: Send) {
     super(given, call);
     this.#send = send;
-    this.settled = this.#settle(() => this.pass(call));
   }
 
-  async #settle(run: () => Promise<unknown>): Promise<unknown> {
-    let end!: (failure: Promise<never>) => void;
-    let hasEnded = false;
-    const interrupted = new Promise<never>((resolve) => (end = resolve));
-    const unwatch = this.watch((fail) => {
-      // A second rejection would be unhandled.
-      if (!hasEnded) end(fail());
-      hasEnded = true;
-    });
+  async run(): Promise<unknown> {
     try {
-      return await Promise.race([run(), interrupted]);
+      return await this.interruptible(this.pass());
     } finally {
-      unwatch();
+      this.unwatch();
     }
   }
 
-  protected override async send(call: Omit<GivenCall, 'server'>): Promise<unknown> {
+  protected override async send(call: Call): Promise<unknown> {
     this.sending++;
     try {
       return await this.#send(call);

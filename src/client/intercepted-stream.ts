@@ -1,33 +1,26 @@
-import { callChannel, isTraced, traceCall, type TracedCall } from '../calls/channels.js';
+import { callChannel, traceCall } from '../calls/channels.js';
 import { endIterator, type ItemSource, isStream, iteratorOf } from '../calls/streams.js';
 import { ClosedError } from '../errors/errors.js';
-import { type GivenCall, interceptedCall, Interception } from './intercept.js';
+import { type Call, interceptedCall, Interception, type ServerAddress } from './intercept.js';
 import { ItemStream, type StreamSource } from './item-stream.js';
 import { itemsOf, type PendingStream } from './pending-stream.js';
 
 type Step = IteratorResult<unknown, undefined>;
 
-type SendStream = (call: Omit<GivenCall, 'server'>, onEnd: () => void) => PendingStream;
+type SendStream = (call: Call, onEnd: () => void) => PendingStream;
 
 export class InterceptedStream extends Interception implements StreamSource {
-  readonly #call: TracedCall;
   readonly #send: SendStream;
   readonly #onEnd: () => void;
   readonly #begun = new Set<StreamSource>();
-  readonly #unwatch: () => void;
   #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
   #latest: Promise<unknown> = Promise.resolve();
   #hasEnded = false;
-  #interruption: (() => Promise<never>) | undefined;
-  #interrupt: ((failure: Promise<never>) => void) | undefined;
 
-  constructor(given: GivenCall, send: SendStream, onEnd: () => void) {
-    const call = interceptedCall(given);
-    super(given, call);
-    this.#call = call;
+  constructor(given: Call, server: ServerAddress | undefined, send: SendStream, onEnd: () => void) {
+    super(given, interceptedCall(given, server));
     this.#send = send;
     this.#onEnd = onEnd;
-    this.#unwatch = this.watch((fail) => this.#stop(fail));
   }
 
   next(consumer: object): Promise<Step> {
@@ -40,8 +33,8 @@ export class InterceptedStream extends Interception implements StreamSource {
   async #step(): Promise<Step> {
     if (this.#hasEnded) return { value: undefined, done: true };
     try {
-      this.#iterator ??= await this.#interruptible(this.#begin());
-      const step = await this.#interruptible(this.#iterator.next());
+      this.#iterator ??= await this.interruptible(this.#begin());
+      const step = await this.interruptible(this.#iterator.next());
       if (!step.done) return { value: step.value, done: false };
     } catch (error) {
       if (this.#hasEnded) return { value: undefined, done: true };
@@ -53,9 +46,7 @@ export class InterceptedStream extends Interception implements StreamSource {
   }
 
   async #begin(): Promise<AsyncIterator<unknown> | Iterator<unknown>> {
-    const run = (): Promise<unknown> => this.pass(this.#call);
-    const call = this.#call;
-    const answer = isTraced(callChannel) ? await traceCall(callChannel, call, run) : await run();
+    const answer = await traceCall(callChannel, this.call, this.pass);
     const iterator = iteratorOf(
       isStream(answer) ? answer : (itemsOf(answer).values() as ItemSource),
     );
@@ -63,7 +54,7 @@ export class InterceptedStream extends Interception implements StreamSource {
     return iterator;
   }
 
-  protected override async send(call: Omit<GivenCall, 'server'>): Promise<unknown> {
+  protected override async send(call: Call): Promise<unknown> {
     if (this.#hasEnded) throw new ClosedError('the stream has ended');
     this.sending++;
     let stream: PendingStream;
@@ -81,33 +72,16 @@ export class InterceptedStream extends Interception implements StreamSource {
     return new ItemStream(() => stream);
   }
 
-  /** Settles like the promise, unless the stream is stopped first. */
-  #interruptible<T>(promise: PromiseLike<T> | T): Promise<Awaited<T>> {
-    return new Promise((resolve, reject) => {
-      this.#interrupt = resolve;
-      Promise.resolve(promise).then(resolve, reject);
-      if (this.#interruption !== undefined) resolve(this.#interruption());
-    });
-  }
-
-  #stop(fail: () => Promise<never>): void {
-    this.#interruption ??= fail;
-    const failure = fail();
-    // There may be nothing to interrupt.
-    failure.catch(() => {});
-    this.#interrupt?.(failure);
-  }
-
   async end(): Promise<void> {
     if (this.#hasEnded) return;
     this.#finish();
-    this.#stop(() => Promise.reject(new ClosedError('the stream has ended')));
+    this.interrupt(() => Promise.reject(new ClosedError('the stream has ended')));
     await this.#latest;
   }
 
   #finish(): void {
     this.#hasEnded = true;
-    this.#unwatch();
+    this.unwatch();
     if (this.#iterator !== undefined) void endIterator(this.#iterator);
     for (const stream of this.#begun) void stream.end();
     this.#onEnd();

@@ -1,13 +1,12 @@
 import { type ParentCall, type TimeBound, timeOf } from '../calls/deadline.js';
 import { TimeoutError } from '../errors/errors.js';
 import { dateNow } from '../platform/host.js';
-import type { AbortSignalLike } from '../platform/realms.js';
 import type { TraceHeaders } from '../options/metadata.js';
 import type { CallSettings } from './options.js';
 import { abortReason, offAbort, onAbort } from './abort.js';
 
 /**
- * Turns `deadline` and `parent` into a `timeout`.
+ * Turns `deadline` and `parent` into a `timeout`, and a signal of `parent` alone into `signal`.
  *
  * @throws {@link TimeoutError} if the deadline has passed
  */
@@ -26,7 +25,13 @@ export function beginning<Settings extends CallSettings>(settings: Settings): Se
   consider('deadline', deadline);
   consider('parent', parent?.deadline);
   if (bound !== undefined && timeout <= 0) throw overdue('queued', bound);
-  return { ...settings, timeout, bound, trace: settings.trace ?? traceOf(parent) };
+  return {
+    ...settings,
+    signal: settings.signal ?? parent?.signal,
+    timeout,
+    bound,
+    trace: settings.trace ?? traceOf(parent),
+  };
 }
 
 function traceOf(parent: ParentCall | undefined): TraceHeaders | undefined {
@@ -48,24 +53,26 @@ export function overdue(phase: 'queued' | 'interceptors', bound: TimeBound): Tim
 
 const NO_TIMES = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };
 
-export class EitherSignal {
-  readonly #controller = new AbortController();
-  readonly #sources: readonly AbortSignalLike[];
-  readonly #actions: readonly (() => void)[];
-
-  /** @param sources none of them aborted */
-  constructor(sources: readonly AbortSignalLike[]) {
-    this.#sources = sources;
-    this.#actions = sources.map((source) => () => this.#controller.abort(abortReason(source)));
-    for (const [index, source] of sources.entries()) onAbort(source, this.#actions[index]!);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
+export interface EitherSignal {
+  readonly signal: AbortSignal;
   /** Removes the listeners, because the sources may live much longer. */
-  release(): void {
-    for (const [index, source] of this.#sources.entries()) offAbort(source, this.#actions[index]!);
-  }
+  release(): void;
+}
+
+/** Undefined unless both the call and its parent have a signal. Neither may have aborted. */
+export function eitherSignal({ signal, parent }: CallSettings): EitherSignal | undefined {
+  const inherited = parent?.signal;
+  if (signal === undefined || inherited === undefined || signal === inherited) return undefined;
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(abortReason(signal));
+  const abortInherited = (): void => controller.abort(abortReason(inherited));
+  onAbort(signal, abort);
+  onAbort(inherited, abortInherited);
+  return {
+    signal: controller.signal,
+    release: () => {
+      offAbort(signal, abort);
+      offAbort(inherited, abortInherited);
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { isTraced, serveChannel, traceCall, type TracedCall } from '../calls/channels.js';
+import { serveChannel, traceCall, type TracedCall } from '../calls/channels.js';
 import { chain, type InterceptedCall, type Interceptor, refused } from '../calls/interceptor.js';
 import { inThisContext, isStream } from '../calls/streams.js';
 import { inspectBriefly } from '../platform/inspect.js';
@@ -28,8 +28,7 @@ export function serveIntercepted(
   };
   const last = (passed: InterceptedCall): Promise<unknown> => invoke(target, context, passed);
   const next = chain(interceptors, last, (passed) => passed);
-  const run = (): Promise<unknown> => next(call);
-  return isTraced(serveChannel) ? traceCall(serveChannel, call, run) : run();
+  return traceCall(serveChannel, call, () => next(call));
 }
 
 async function invoke(
