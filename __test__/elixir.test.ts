@@ -4,6 +4,7 @@ import {
   atom,
   decode,
   encode,
+  float,
   fromErlang,
   OptionError,
   TermError,
@@ -337,6 +338,9 @@ test('sets are sent in the form of Elixir 1.15 or 1.14', (t) => {
   const set = new Set([1]);
   t.is(toElixir(set, elixir()), '%MapSet{map: %{1 => []}}');
   t.is(toElixir(set, elixir({ mapSetVersion: 2 })), '%MapSet{map: %{1 => []}, version: 2}');
+  const numbers = new Set([1n, 1, 2.5, float(2.5), 2n ** 70n, float(2 ** 70)]);
+  t.deepEqual(roundTrip(numbers), new Set([1, 2.5, 2n ** 70n, 2 ** 70]));
+  t.is(toElixir(new Set([1n, float(1)]), elixir()), '%MapSet{map: %{1 => [], 1.0 => []}}');
 });
 
 test('decimals survive a round trip', (t) => {

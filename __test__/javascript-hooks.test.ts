@@ -205,6 +205,9 @@ test('sets with members that are encoded as numbers survive', (t) => {
   const many = Array.from({ length: 1000 }, (_, index) => index + 0.5);
   t.deepEqual(roundTrip(new Set(many.map(float))), new Set(many));
   t.deepEqual(roundTrip(new Set([new Meters()])), new Set([7]));
+  const twice = many.flatMap((each) => [each, float(each), BigInt(each - 0.5), each - 0.5]);
+  t.deepEqual(roundTrip(new Set(twice)), new Set(many.flatMap((each) => [each, each - 0.5])));
+  t.deepEqual([...(roundTrip(new Set([1n, 'a', 1])) as Set<unknown>)], [1, 'a']);
   const encoders = [
     { class: Date, toTerm: (date: Date) => date.getTime() },
     ...javascript().encoders,

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { isClass } from '../codec/class-encoders.js';
 import { haveCollidingTexts } from '../codec/colliding-texts.js';
+import { distinctMembers } from '../hooks/sets.js';
 import { textOf } from '../hooks/text.js';
 import { membersOf, type Reviver } from '../codec/revivers.js';
 import { option, type OptionsOf, readOptions } from '../options/table.js';
@@ -184,7 +185,7 @@ function withTexts(fields: Fields): Fields {
 }
 
 function mapSet(set: Set<unknown>, version: 2 | undefined): Map<Atom, unknown> {
-  const map = new Map(Array.from(set, (value) => [value, []]));
+  const map = new Map(Array.from(distinctMembers(set), (value) => [value, []]));
   return struct('MapSet', version === undefined ? { map } : { map, version });
 }
 

@@ -6,7 +6,7 @@ import { atom, type Encoder, Float, isTuple, tuple } from '../terms/index.js';
 
 const TAG = '$set';
 const SET = atom(TAG);
-/** How many equal numbers or numbers of a `toTerm` are allowed, because so few may collide. */
+/** How many numbers may be members and not keys, because so few may collide. */
 const MAX_UNCHECKED = 256;
 
 /**
@@ -20,9 +20,10 @@ export const setEncoder: Encoder<Set<unknown>> = {
     const numbers = new Map<unknown, number>();
     const received = new Set<number | bigint>();
     let place = 0;
-    for (const member of Array.from(set)) {
-      const number = receivedNumber(member);
-      if (number === undefined || received.has(number)) {
+    for (const member of distinctMembers(set)) {
+      // `1` and `new Float(1)` would be the same key for the receiver.
+      const number = member instanceof Float ? member.value : member;
+      if (!isNumeric(number) || received.has(number)) {
         members.push(member);
       } else {
         received.add(number);
@@ -66,14 +67,18 @@ function entriesOf(map: unknown): [unknown, unknown][] | undefined {
   return isEmpty && !Array.isArray(map) ? [] : undefined;
 }
 
-/** The number that the receiver sees, if any: `1`, `1n` and `new Float(1)` arrive as `1`. */
-function receivedNumber(member: unknown): number | bigint | undefined {
-  if (member instanceof Float) return member.value;
-  if (typeof member === 'number') return member;
-  if (typeof member !== 'bigint') return undefined;
-  return Number.isSafeInteger(Number(member)) ? Number(member) : member;
+/** Numbers that are the same term, such as `1` and `1n`, count once. */
+export function distinctMembers(set: Set<unknown>): Set<unknown> {
+  return new Set(Array.from(set, plainNumber));
 }
 
-function isNumeric(value: unknown): boolean {
+/** Without the class or type that makes no difference on the wire. */
+function plainNumber(member: unknown): unknown {
+  if (member instanceof Float) return Number.isSafeInteger(member.value) ? member : member.value;
+  const isSafe = typeof member === 'bigint' && Number.isSafeInteger(Number(member));
+  return isSafe ? Number(member) : member;
+}
+
+function isNumeric(value: unknown): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
 }
