@@ -26,6 +26,7 @@ import {
   toTerm,
 } from '../src/index.js';
 import { elixir } from '../src/elixir.js';
+import { javascript } from '../src/hooks.js';
 import { funOf } from './support/arbitraries.js';
 import { connect, secret, serve } from './support/rpc.js';
 import { root } from './support/vectors.js';
@@ -267,13 +268,16 @@ test('built-in objects of another realm are recognized', (t) => {
   t.throws(() => encode(new Own(), { encoders }), { instanceOf: TermError });
 });
 
+const copy = join(root, 'build-test', `copy-${process.pid}`);
+test.before(() => cpSync(join(root, 'build-test', 'src'), copy, { recursive: true }));
+test.after.always(() => rmSync(copy, { recursive: true, force: true }));
+
+async function importCopy<Exports>(entry: string): Promise<Exports> {
+  return (await import(pathToFileURL(join(copy, `${entry}.js`)).href)) as Exports;
+}
+
 test('values from another copy of the library are recognized', async (t) => {
-  const folder = join(root, 'build-test', `copy-${process.pid}`);
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  cpSync(join(root, 'build-test', 'src'), folder, { recursive: true });
-  const other = (await import(
-    pathToFileURL(join(folder, 'index.js')).href
-  )) as typeof import('../src/index.js');
+  const other = await importCopy<typeof import('../src/index.js')>('index');
   t.not(other.encode, encode);
   const make = (library: typeof other): unknown[] => {
     const node = library.atom('n@h');
@@ -301,6 +305,28 @@ test('values from another copy of the library are recognized', async (t) => {
   t.deepEqual(encode(new Pid(other.atom('n@h'), 1, 2, 3)), encode(own[5]));
   t.throws(() => new ImproperList([1], foreign[4]), { instanceOf: TermError });
   t.notThrows(() => new ImproperList([1], foreign[1]));
+});
+
+test('hooks of another copy of the library work', async (t) => {
+  const hooks = await importCopy<typeof import('../src/hooks.js')>('hooks');
+  const other = await importCopy<typeof import('../src/elixir.js')>('elixir');
+  const date = new Date('2026-02-03T04:05:06.007Z');
+  const sets = [new Set([atom('a'), atom('b')]), new Set(['a', 'b']), new Set([1n, float(2)])];
+  for (const [own, foreign, values] of [
+    [
+      javascript(),
+      hooks.javascript(),
+      [new Int16Array([1, -1]), new ArrayBuffer(2), new Error('x')],
+    ],
+    [elixir(), other.elixir(), [elixir.decimal('NaN'), elixir.naiveDateTime(date)]],
+  ] as const) {
+    for (const value of [...values, ...sets, date, new URL('http://a.b/')]) {
+      const bytes = encode(value, foreign);
+      t.deepEqual(bytes, encode(value, own));
+      t.deepEqual(decode(bytes, foreign), decode(bytes, own));
+    }
+  }
+  t.true(decode(encode(elixir.time(date)), other.elixir()) instanceof other.Time);
 });
 
 test('instanceof distinguishes subclasses of value classes', (t) => {

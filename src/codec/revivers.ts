@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { TermError } from '../errors/errors.js';
+import { sharedByCopies } from '../platform/brands.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { atom } from '../terms/atom.js';
 import type { Tuple } from '../terms/tuple.js';
@@ -76,7 +77,12 @@ export class Revivers {
   }
 }
 
-const atomKeyed = new WeakSet<object>();
+/** Shared, because a reviver may come from another copy of this library. */
+const atomKeyed = sharedByCopies(
+  Symbol.for('backwater.atomKeyed'),
+  new WeakSet<object>(),
+  types.isWeakSet,
+);
 
 /** If the first value is an empty list, the map may be a set; see {@link membersOf}. */
 function noteKeys(object: Record<string, unknown>): void {

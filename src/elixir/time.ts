@@ -1,5 +1,6 @@
 import { TermError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
+import { isSame } from '../terms/atom.js';
 import { type Atom, toTerm, tuple } from '../terms/index.js';
 import { inspectSymbol, type PrinterOptions } from '../terms/inspect.js';
 import { type Fields, integer, ISO, struct } from './struct.js';
@@ -78,7 +79,7 @@ export class Time {
     const precision = Array.isArray(pair) ? integer(pair[1], 0, 6) : undefined;
     if (hour === undefined || minute === undefined || second === undefined) return undefined;
     if (micros === undefined || precision === undefined) return undefined;
-    if (fields['calendar'] !== ISO) return undefined;
+    if (!isSame(fields['calendar'], ISO)) return undefined;
     return new Time(hour, minute, second, micros, precision);
   }
 

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import type { TupleReviver } from '../codec/revivers.js';
-import { atom, type Encoder, tuple, type Tuple } from '../terms/index.js';
+import { Atom, atom, type Encoder, tuple, type Tuple } from '../terms/index.js';
 
 const TAG = '$array';
 const ARRAY = atom(TAG);
-const BUFFER = atom('ArrayBuffer');
+const BUFFER = 'ArrayBuffer';
 
 const TypedArray = Object.getPrototypeOf(Int8Array) as abstract new () => ArrayBufferView;
 /** An internal slot, because class names of subclasses and other realms may differ. */
@@ -16,7 +16,7 @@ const kindOf = Object.getOwnPropertyDescriptor(TypedArray.prototype, Symbol.toSt
 type Constructor = new (buffer: ArrayBuffer) => object;
 
 /** All supported platforms are little-endian. */
-const CONSTRUCTORS: ReadonlyMap<unknown, readonly [Constructor, size: number]> = new Map(
+const CONSTRUCTORS: ReadonlyMap<string, readonly [Constructor, size: number]> = new Map(
   [
     'Int8Array',
     'Uint8Array',
@@ -35,7 +35,7 @@ const CONSTRUCTORS: ReadonlyMap<unknown, readonly [Constructor, size: number]> =
     const found = (globalThis as Record<string, unknown>)[name];
     if (typeof found !== 'function') return [];
     const { BYTES_PER_ELEMENT: size = 1 } = found as { readonly BYTES_PER_ELEMENT?: number };
-    return [[atom(name), [found as Constructor, size]] as const];
+    return [[name, [found as Constructor, size]] as const];
   }),
 );
 
@@ -46,7 +46,7 @@ export const arrayEncoders: readonly Encoder[] = [
     toTerm: (view: ArrayBufferView) => arrayTerm(kindOf.call(view), view),
   },
   { class: DataView, toTerm: (view: DataView) => arrayTerm('DataView', view) },
-  { class: ArrayBuffer, toTerm: (buffer: ArrayBuffer) => arrayTerm('ArrayBuffer', buffer) },
+  { class: ArrayBuffer, toTerm: (buffer: ArrayBuffer) => arrayTerm(BUFFER, buffer) },
 ];
 
 function arrayTerm(kind: string, value: ArrayBufferView | ArrayBuffer): Tuple {
@@ -62,9 +62,9 @@ export const arrayReviver: TupleReviver = {
   revive(term) {
     const [, kind, content] = term as readonly unknown[];
     const bytes = bytesOf(content);
-    if (bytes === undefined) return term;
-    if (kind === BUFFER) return bytes.buffer;
-    const [constructor, size] = CONSTRUCTORS.get(kind) ?? [];
+    if (bytes === undefined || !(kind instanceof Atom)) return term;
+    if (kind.name === BUFFER) return bytes.buffer;
+    const [constructor, size] = CONSTRUCTORS.get(kind.name) ?? [];
     if (constructor === undefined || bytes.length % size! !== 0) return term;
     return new constructor(bytes.buffer);
   },

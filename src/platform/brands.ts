@@ -39,3 +39,12 @@ export function defineHidden(target: object, key: string | symbol, value: unknow
     enumerable: false,
   } as PropertyDescriptor);
 }
+
+/** The value that the first copy of this library has chosen. */
+export function sharedByCopies<T>(key: symbol, own: T, accepts: (value: unknown) => boolean): T {
+  const shared = attempt(() => (globalThis as Record<symbol, unknown>)[key]);
+  if (accepts(shared)) return shared as T;
+  // The global object may be frozen.
+  attempt(() => defineHidden(globalThis, key, own));
+  return own;
+}

@@ -105,6 +105,12 @@ export function atom(name: string): Atom {
   return result;
 }
 
+/** @internal Copies of this library have different atoms of the same name. */
+export function isSame(value: unknown, expected: unknown): boolean {
+  if (value === expected) return true;
+  return value instanceof Atom && expected instanceof Atom && value.name === expected.name;
+}
+
 /** @internal */
 export function ownAtom(given: Atom): Atom {
   if (Atom.isOwn(given)) return given;

@@ -1,6 +1,5 @@
-import { defineHidden } from '../platform/brands.js';
-import { attempt } from '../platform/inspect.js';
-import { Atom } from './atom.js';
+import { defineHidden, sharedByCopies } from '../platform/brands.js';
+import { isSame } from './atom.js';
 import { inspectCall, inspectSymbol, type Inspector } from './inspect.js';
 
 /**
@@ -26,15 +25,7 @@ const TUPLE = Symbol.for('backwater.tuple');
 defineHidden(ownMark, TUPLE, true);
 
 /** All copies share the first mark, so that test runners consider their tuples equal. */
-const inspectTuple = sharedMark();
-
-function sharedMark(): Inspector {
-  const shared = attempt(() => (globalThis as { [TUPLE]?: unknown })[TUPLE]);
-  if (isMark(shared)) return shared as Inspector;
-  // The global object may be frozen.
-  attempt(() => defineHidden(globalThis, TUPLE, ownMark));
-  return ownMark;
-}
+const inspectTuple = sharedByCopies(TUPLE, ownMark, isMark);
 
 /**
  * Makes a tuple.
@@ -89,14 +80,8 @@ export function isTuple<Value, Tag, const Length extends number>(
 ): value is Extract<TaggedTuple<Value, Tag, Length>, Value>;
 export function isTuple(value: unknown, ...expected: [tag?: unknown, length?: number]): boolean {
   if (!Array.isArray(value) || !isMarked(value)) return false;
-  if (expected.length > 0 && (value.length === 0 || !isTag(value[0], expected[0]))) return false;
+  if (expected.length > 0 && (value.length === 0 || !isSame(value[0], expected[0]))) return false;
   return expected.length < 2 || value.length === expected[1];
-}
-
-/** Copies of this library have different atoms. */
-function isTag(element: unknown, tag: unknown): boolean {
-  if (element === tag) return true;
-  return element instanceof Atom && tag instanceof Atom && element.name === tag.name;
 }
 
 export type TaggedTuple<Value, Tag, Length extends number> = unknown extends Value
