@@ -2,20 +2,17 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::ring::Ticketer;
-use rustls::server::{
-    ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
-    StoresServerSessions,
-};
-use rustls::sign::CertifiedKey;
+use rustls::server::WantsServerCert;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ConfigBuilder, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::verify::{ClientVerifier, Roots};
 use super::{ALPN, TlsOptionError, pem, provider};
-use crate::locks::RwLock;
+use crate::swap::Swap;
 
 #[derive(Clone, Copy)]
 pub struct CertificatePem<'a> {
@@ -27,9 +24,8 @@ pub struct CertificatePem<'a> {
 
 #[derive(Clone)]
 pub struct ServerTls {
-    acceptor: TlsAcceptor,
-    current: Arc<Current>,
-    sessions: Arc<Sessions>,
+    builder: ConfigBuilder<ServerConfig, WantsServerCert>,
+    current: Arc<Swap<ServerConfig>>,
     demands_certificate: bool,
 }
 
@@ -48,7 +44,6 @@ impl ServerTls {
         clients: Option<ClientCertificates<'_>>,
     ) -> Result<Self, TlsOptionError> {
         let certified = pem::certified_key(certificate.cert, certificate.key)?;
-        let current = Arc::new(Current(RwLock::new(certified)));
         let versions =
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = versions.map_err(|error| TlsOptionError::new("cert", error.to_string()))?;
@@ -60,17 +55,8 @@ impl ServerTls {
                 builder.with_client_cert_verifier(Arc::new(verifier))
             }
         };
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
-        let mut config = builder.with_cert_resolver(resolver);
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        // Prefer the strongest common cipher over the client's favorite.
-        config.ignore_client_order = true;
-        let sessions = Arc::new(Sessions::new());
-        let tickets: Arc<dyn ProducesTickets> = Arc::<Sessions>::clone(&sessions);
-        let storage: Arc<dyn StoresServerSessions> = Arc::<Sessions>::clone(&sessions);
-        (config.ticketer, config.session_storage) = (tickets, storage);
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self { acceptor, current, sessions, demands_certificate: clients.is_some() })
+        let current = Arc::new(Swap::new(config(builder.clone(), certified)));
+        Ok(Self { builder, current, demands_certificate: clients.is_some() })
     }
 
     pub(crate) fn demands_certificate(&self) -> bool {
@@ -81,8 +67,7 @@ impl ServerTls {
     /// returning clients see it as well. On error the old one stays.
     pub fn set_certificate(&self, certificate: CertificatePem<'_>) -> Result<(), TlsOptionError> {
         let certified = pem::certified_key(certificate.cert, certificate.key)?;
-        *self.current.0.write() = certified;
-        self.sessions.forget();
+        self.current.update(|_| config(self.builder.clone(), certified));
         Ok(())
     }
 
@@ -91,7 +76,7 @@ impl ServerTls {
         &self,
         stream: TcpStream,
     ) -> Result<TlsStream<TcpStream>, (io::Error, TcpStream)> {
-        self.acceptor.accept(stream).into_fallible().await
+        TlsAcceptor::from(self.current.load()).accept(stream).into_fallible().await
     }
 }
 
@@ -105,84 +90,19 @@ pub(crate) fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Vec<u8>> {
     Some(stream.get_ref().1.peer_certificates()?.first()?.to_vec())
 }
 
-#[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read()))
+/// Starts with no sessions, so that all clients see a new certificate.
+fn config(
+    builder: ConfigBuilder<ServerConfig, WantsServerCert>,
+    certified: Arc<CertifiedKey>,
+) -> ServerConfig {
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    // Prefer the strongest common cipher over the client's favorite.
+    config.ignore_client_order = true;
+    // Most clients keep their sessions themselves, encrypted by rotating keys. Fails only if the
+    // system returns no random bytes.
+    if let Ok(tickets) = Ticketer::new() {
+        config.ticketer = tickets;
     }
-}
-
-/// Replaced so that all clients see a new certificate.
-#[derive(Debug)]
-struct Sessions(RwLock<Kept>);
-
-#[derive(Clone, Debug)]
-struct Kept {
-    /// Most clients keep their sessions themselves, encrypted by rotating keys. `None` if the
-    /// system returned no random bytes.
-    tickets: Option<Arc<dyn ProducesTickets>>,
-    storage: Arc<ServerSessionMemoryCache>,
-}
-
-const STORED_SESSIONS: usize = 256;
-
-impl Kept {
-    fn new() -> Self {
-        Self {
-            tickets: Ticketer::new().ok(),
-            storage: ServerSessionMemoryCache::new(STORED_SESSIONS),
-        }
-    }
-}
-
-impl Sessions {
-    fn new() -> Self {
-        Self(RwLock::new(Kept::new()))
-    }
-
-    fn forget(&self) {
-        *self.0.write() = Kept::new();
-    }
-
-    fn kept(&self) -> Kept {
-        self.0.read().clone()
-    }
-}
-
-impl ProducesTickets for Sessions {
-    fn enabled(&self) -> bool {
-        self.kept().tickets.is_some()
-    }
-
-    fn lifetime(&self) -> u32 {
-        self.kept().tickets.map_or(0, |tickets| tickets.lifetime())
-    }
-
-    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.kept().tickets?.encrypt(plain)
-    }
-
-    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        self.kept().tickets?.decrypt(cipher)
-    }
-}
-
-impl StoresServerSessions for Sessions {
-    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
-        self.kept().storage.put(key, value)
-    }
-
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.kept().storage.get(key)
-    }
-
-    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.kept().storage.take(key)
-    }
-
-    fn can_cache(&self) -> bool {
-        true
-    }
+    config
 }
