@@ -1,7 +1,6 @@
 //! One request and its response, on a second connection if the first was closed while idle.
 
 use std::error::Error;
-use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -64,18 +63,27 @@ pub(super) async fn exchange(
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, CallError> {
-    let lease = pool
-        .acquire(request.purpose, limits, progress)
-        .await
-        .map_err(|error| error.at(pool.address()))?;
-    let was_kept = lease.connection.was_kept();
-    let ended = match exchange_on(state, lease, request, limits, progress).await {
-        Err(Failure::Unsent { lease, .. }) if was_kept => {
-            Box::pin(exchange_afresh(state, *lease, request, limits, progress)).await
+    let at = |error: CallError| error.at(pool.address());
+    let mut lease = pool.acquire(request.purpose, limits, progress).await.map_err(at)?;
+    let mut ended = exchange_on(state, &mut lease, request, limits, progress).await;
+    if matches!(ended, Err(CallError::ConnectionLost { unsent: true, .. }))
+        && lease.connection.was_kept()
+    {
+        let afresh = Box::pin(exchange_afresh(state, lease, request, limits, progress));
+        (lease, ended) = afresh.await.map_err(at)?;
+    }
+    match ended.map_err(at)? {
+        Response::Whole(response) => {
+            if lease.connection.is_reusable() {
+                lease.keep();
+            }
+            Ok(Received::Whole(response))
         }
-        ended => ended,
-    };
-    ended.map_err(|failure| failure.into_error().at(pool.address()))
+        Response::Stream(response) => {
+            let (stream, body) = *response;
+            Ok(Received::Stream(Box::new(OpenStream { stream, body, lease })))
+        }
+    }
 }
 
 async fn exchange_afresh(
@@ -84,19 +92,20 @@ async fn exchange_afresh(
     request: Outgoing<'_>,
     limits: &Limits,
     progress: &mut Progress,
-) -> Result<Received, Failure> {
-    let lease = lease.renew(limits, progress).await?;
-    exchange_on(state, lease, request, limits, progress).await
+) -> Result<(Lease, Result<Response, CallError>), CallError> {
+    let mut lease = lease.renew(limits, progress).await?;
+    let ended = exchange_on(state, &mut lease, request, limits, progress).await;
+    Ok((lease, ended))
 }
 
 /// Each request needs its own identifier, because servers refuse replays.
 async fn exchange_on(
     state: &ClientState,
-    mut lease: Lease,
+    lease: &mut Lease,
     request: Outgoing<'_>,
     limits: &Limits,
     progress: &mut Progress,
-) -> Result<Received, Failure> {
+) -> Result<Response, CallError> {
     progress.enter(Phase::Send);
     let given = request.request_id.and_then(FirstRequestId::take);
     let id = given.map_or_else(|| state.request_ids.next(), Ok).map_err(|NoRandomness| {
@@ -109,24 +118,11 @@ async fn exchange_on(
         limits.exchanging().run(sending).await
     };
     connection.report(progress);
-    if matches!(ended, Ok(Err(Broken::Unsent(_) | Broken::Other(CallError::Tls { .. })))) {
+    let ended = ended.unwrap_or_else(|ran_out| Err(ran_out.error(progress)));
+    if let Err(CallError::ConnectionLost { unsent: true, .. } | CallError::Tls { .. }) = ended {
         progress.request_id = previous;
     }
-    match ended {
-        Ok(Ok(Response::Whole(response))) => {
-            if lease.connection.is_reusable() {
-                lease.keep();
-            }
-            Ok(Received::Whole(response))
-        }
-        Ok(Ok(Response::Stream(response))) => {
-            let (stream, body) = *response;
-            Ok(Received::Stream(Box::new(OpenStream { stream, body, lease })))
-        }
-        Ok(Err(Broken::Unsent(error))) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
-        Ok(Err(Broken::Other(error))) => Err(Failure::Other(error)),
-        Err(ran_out) => Err(Failure::Other(ran_out.error(progress))),
-    }
+    ended
 }
 
 #[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
@@ -141,7 +137,7 @@ async fn round_trip(
     Outgoing { prepared: request, purpose, .. }: Outgoing<'_>,
     id: [u8; 16],
     limits: &Limits,
-) -> Result<Response, Broken> {
+) -> Result<Response, CallError> {
     let options = &state.options;
     let created = options.replay_protection.then(|| SystemTime::now().into());
     let (audience, caller) = (options.audience.clone(), options.caller.clone());
@@ -169,11 +165,11 @@ async fn round_trip(
             let body = read(connection, body, max_size, limit, &mut memory).await?;
             Ok(Response::Whole(WholeResponse { response, status, body, memory }))
         }
-        Err(failure) => Err(Broken::Other(CallError::Authentication {
+        Err(failure) => Err(CallError::Authentication {
             failure,
             unverified_status: status,
             unverified_body: Box::pin(read_hint(connection, body)).await,
-        })),
+        }),
     }
 }
 
@@ -209,76 +205,22 @@ async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
     read.into_bytes()
 }
 
-enum Failure {
-    /// The server has not started.
-    Unsent {
-        error: CallError,
-        lease: Box<Lease>,
-    },
-    Other(CallError),
-}
-
-impl Failure {
-    fn into_error(self) -> CallError {
-        match self {
-            Self::Unsent { error, .. } => error,
-            Self::Other(error) => error,
-        }
-    }
-}
-
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        Self::Other(error)
-    }
-}
-
-enum Broken {
-    Unsent(CallError),
-    Other(CallError),
-}
-
-impl From<SendError> for Broken {
+impl From<SendError> for CallError {
     fn from(SendError { error, tls, lacks_certificate, unsent }: SendError) -> Self {
         if let Some((endpoint, failure)) = tls {
-            return Self::Other(CallError::Tls { endpoint, failure });
+            return Self::Tls { endpoint, failure };
         }
         match broken(error) {
-            CallError::ConnectionLost { source, .. } if unsent => {
-                Self::Unsent(CallError::ConnectionLost { source, unsent })
+            Self::ConnectionLost { source, .. } if lacks_certificate && !unsent => {
+                let message = format!(
+                    "{source}; the server asked for a client certificate and none is configured \
+                     (options 'tls.cert' and 'tls.key'), which may be why"
+                );
+                Self::ConnectionLost { source: message.into(), unsent }
             }
-            CallError::ConnectionLost { source, .. } if lacks_certificate => {
-                let source = Box::new(WithoutCertificate(source));
-                Self::Other(CallError::ConnectionLost { source, unsent })
-            }
-            error => Self::Other(error),
+            Self::ConnectionLost { source, .. } => Self::ConnectionLost { source, unsent },
+            error => error,
         }
-    }
-}
-
-impl From<CallError> for Broken {
-    fn from(error: CallError) -> Self {
-        Self::Other(error)
-    }
-}
-
-#[derive(Debug)]
-struct WithoutCertificate(Box<dyn Error + Send + Sync>);
-
-impl fmt::Display for WithoutCertificate {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}; the server asked for a client certificate and none is configured (options 'tls.cert' and \
-             'tls.key'), which may be why",
-            self.0
-        )
-    }
-}
-
-impl Error for WithoutCertificate {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
     }
 }
 
