@@ -8,7 +8,10 @@ use crate::errors::Failure;
 use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::faults;
-use crate::jobs::{Job, JobBatch, JobKind};
+use crate::jobs::{Job, JobBatch};
+use crate::numbers::{
+    JOB_CALL, JOB_CANCEL, JOB_END, JOB_EXCEPTION, JOB_ITEMS, JOB_PULL, JOB_RETURN,
+};
 use crate::served_calls::ServedCalls;
 
 pub(crate) struct JobRunner {
@@ -32,19 +35,19 @@ impl JobRunner {
         faults::pass("job");
         let id = job.id();
         match job.kind() {
-            Some(JobKind::Return) => {
+            JOB_RETURN => {
                 self.served.answer(id, Outcome::Return(Box::new(job.into_tape())));
             }
-            Some(JobKind::Exception) => {
+            JOB_EXCEPTION => {
                 let class = job.exception_class();
                 self.served.answer(id, Outcome::Exception(class, Box::new(job.into_tape())));
             }
-            Some(JobKind::Call) => self.clients.call(job),
-            Some(JobKind::Cancel) => self.clients.cancel(id),
-            Some(JobKind::Items) => self.served.add_items(id, job.into_kept_tape()),
-            Some(JobKind::End) => self.served.end(id),
-            Some(JobKind::Pull) => self.clients.pull(id),
-            None => {
+            JOB_CALL => self.clients.call(job),
+            JOB_CANCEL => self.clients.cancel(id),
+            JOB_ITEMS => self.served.add_items(id, Box::new(job.into_tape())),
+            JOB_END => self.served.end(id),
+            JOB_PULL => self.clients.pull(id),
+            _ => {
                 self.events.push(Event::failure(
                     id,
                     Failure::internal("a bug in this library: a job has an unknown kind"),
@@ -53,14 +56,14 @@ impl JobRunner {
         }
     }
 
-    fn fail(&self, kind: Option<JobKind>, id: u32) {
+    fn fail(&self, kind: u32, id: u32) {
         match kind {
             // Dropping the reply answers with 500.
-            Some(JobKind::Return | JobKind::Exception | JobKind::Items | JobKind::End) => {
+            JOB_RETURN | JOB_EXCEPTION | JOB_ITEMS | JOB_END => {
                 drop(self.served.take(id));
             }
-            Some(JobKind::Cancel | JobKind::Pull) => (),
-            Some(JobKind::Call) | None => self.events.push(Event::failed_inside(id)),
+            JOB_CANCEL | JOB_PULL => (),
+            _ => self.events.push(Event::failed_inside(id)),
         }
     }
 }

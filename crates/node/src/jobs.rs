@@ -1,13 +1,10 @@
 use std::sync::Arc;
 
 use backwater_etf::TapeRef;
-use backwater_transport::{ExceptionClass, OwnedTape, TapeSource};
+use backwater_transport::{ExceptionClass, TapeSource};
 
 use crate::frame::BufferSlices;
-use crate::numbers::{
-    CLASS_EXIT, CLASS_THROW, JOB_CALL, JOB_CANCEL, JOB_END, JOB_EXCEPTION, JOB_ITEMS, JOB_PULL,
-    JOB_RETURN, job,
-};
+use crate::numbers::{CLASS_EXIT, CLASS_THROW, job};
 use crate::shared_buffers::SharedBuffers;
 
 /// A copy, so JavaScript can write the next batch, and cannot change what is being signed.
@@ -15,7 +12,7 @@ pub(crate) struct JobBatch {
     words: Vec<u32>,
     floats: Vec<f64>,
     bytes: Vec<u8>,
-    out_of_band: Option<Arc<Vec<Vec<u8>>>>,
+    out_of_band: Vec<Vec<u8>>,
 }
 
 impl JobBatch {
@@ -28,7 +25,7 @@ impl JobBatch {
     ) -> Option<Self> {
         let slices = buffers.read();
         Some(Self {
-            out_of_band: (!out_of_band.is_empty()).then(|| Arc::new(out_of_band)),
+            out_of_band,
             words: slices.words.get(..words)?.to_vec(),
             floats: slices.floats.get(..floats)?.to_vec(),
             bytes: slices.bytes.get(..bytes)?.to_vec(),
@@ -40,7 +37,7 @@ impl JobBatch {
             words: &self.words,
             floats: &self.floats,
             bytes: &self.bytes,
-            out_of_band: Some(self.out_of_band.as_ref().map_or(&[], |binaries| binaries)),
+            out_of_band: Some(&self.out_of_band),
         }
     }
 
@@ -61,29 +58,10 @@ pub(crate) struct Job {
     start: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JobKind {
-    Return,
-    Exception,
-    Call,
-    Cancel,
-    Items,
-    End,
-    Pull,
-}
-
 impl Job {
-    pub(crate) fn kind(&self) -> Option<JobKind> {
-        match self.field(job::KIND) {
-            JOB_RETURN => Some(JobKind::Return),
-            JOB_EXCEPTION => Some(JobKind::Exception),
-            JOB_CALL => Some(JobKind::Call),
-            JOB_CANCEL => Some(JobKind::Cancel),
-            JOB_ITEMS => Some(JobKind::Items),
-            JOB_END => Some(JobKind::End),
-            JOB_PULL => Some(JobKind::Pull),
-            _ => None,
-        }
+    /// One of `numbers::JOBS`.
+    pub(crate) fn kind(&self) -> u32 {
+        self.field(job::KIND)
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -135,19 +113,6 @@ impl Job {
     pub(crate) fn into_tape(self) -> JobTape {
         JobTape { frame: self.start + job::LENGTH, batch: self.batch }
     }
-
-    /// Does not keep other jobs of the batch in memory.
-    pub(crate) fn into_kept_tape(self) -> Box<dyn TapeSource> {
-        let words = self.field(job::WORDS) as usize;
-        let tape = self.into_tape();
-        if words * 2 > tape.batch.words.len() {
-            return Box::new(tape);
-        }
-        let parts = tape.as_tape_ref();
-        let out_of_band =
-            if parts.out_of_band.is_empty() { None } else { tape.batch.out_of_band.clone() };
-        Box::new(KeptTape { tape: OwnedTape::copy_of(parts), out_of_band })
-    }
 }
 
 const REQUEST_ID_LENGTH: usize = 24;
@@ -184,17 +149,5 @@ impl TapeSource for JobTape {
     /// A tape that exceeds the batch becomes an empty one, which the encoder refuses.
     fn as_tape_ref(&self) -> TapeRef<'_> {
         self.batch.slices().tape(self.frame).unwrap_or_default()
-    }
-}
-
-struct KeptTape {
-    tape: OwnedTape,
-    out_of_band: Option<Arc<Vec<Vec<u8>>>>,
-}
-
-impl TapeSource for KeptTape {
-    fn as_tape_ref(&self) -> TapeRef<'_> {
-        let out_of_band = self.out_of_band.as_ref().map_or(&[][..], |binaries| binaries);
-        TapeRef { out_of_band, ..self.tape.as_tape_ref() }
     }
 }

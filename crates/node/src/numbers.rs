@@ -96,7 +96,8 @@ numbers! {
         /// Only this job has all fields after its identifier.
         JOB_CALL = 3;
         JOB_CANCEL = 4;
-        /// `JOB_END` or `JOB_EXCEPTION` ends the answer.
+        /// Alone in its batch, which may wait for the client. `JOB_END` or `JOB_EXCEPTION` ends the
+        /// answer.
         JOB_ITEMS = 5;
         JOB_END = 6;
         /// Asks for the next event of a stream.

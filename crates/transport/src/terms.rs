@@ -31,24 +31,6 @@ pub struct OwnedTape {
     pub mark_bytes: bool,
 }
 
-impl OwnedTape {
-    pub fn copy_of(tape: TapeRef<'_>) -> Self {
-        Self {
-            words: tape.words.to_vec(),
-            floats: tape.floats.to_vec(),
-            latin1: tape.latin1.to_vec(),
-            utf16: tape.utf16.to_vec(),
-            text: tape.text.to_vec(),
-            text_form: tape.text_form,
-            source: tape.source.to_vec(),
-            atoms: tape.atoms.to_vec(),
-            shapes: tape.shapes.to_vec(),
-            names: tape.names.to_vec(),
-            mark_bytes: tape.mark_bytes,
-        }
-    }
-}
-
 impl TapeSource for OwnedTape {
     fn as_tape_ref(&self) -> TapeRef<'_> {
         TapeRef {
