@@ -1,12 +1,13 @@
 //! Compressed terms: version byte, tag 80, inflated size, zlib data.
 
 use std::fmt;
+use std::io::{ErrorKind, Read};
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::bufread::ZlibDecoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::tags;
 
-const HEAD: usize = 6;
 const FIRST: usize = 64 * 1024;
 const SMALL: usize = 1024 * 1024;
 
@@ -68,27 +69,12 @@ pub fn inflate(bytes: &[u8], limits: InflateLimits) -> Result<Option<Vec<u8>>, I
     }
     let mut out = Vec::with_capacity(size.min(FIRST) + 1);
     out.push(tags::VERSION);
-    let mut stream = Decompress::new(true);
-    loop {
-        if out.len() == out.capacity() {
-            out.reserve(out.len().min(size + 1 - out.len()));
-        }
-        let before = (stream.total_in(), out.len());
-        let rest = &input[(stream.total_in() as usize).min(input.len())..];
-        let status = stream
-            .decompress_vec(rest, &mut out, FlushDecompress::None)
-            .map_err(|_| InflateError::Corrupt)?;
-        if out.len() > size {
-            return Err(InflateError::Size(claimed));
-        }
-        match status {
-            Status::StreamEnd if out.len() == size => return Ok(Some(out)),
-            Status::StreamEnd => return Err(InflateError::Size(claimed)),
-            _ if before == (stream.total_in(), out.len()) && out.len() < out.capacity() => {
-                return Err(InflateError::Truncated);
-            }
-            _ => {}
-        }
+    // One byte over the claimed size reveals that it is wrong.
+    match ZlibDecoder::new(input).take(size as u64).read_to_end(&mut out) {
+        Ok(inflated) if inflated == claimed => Ok(Some(out)),
+        Ok(_) => Err(InflateError::Size(claimed)),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(InflateError::Truncated),
+        Err(_) => Err(InflateError::Corrupt),
     }
 }
 
@@ -99,9 +85,6 @@ pub fn deflate(encoded: &[u8], level: u32) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(encoded.len());
     out.extend([tags::VERSION, tags::COMPRESSED]);
     out.extend(size.to_be_bytes());
-    if out.capacity() <= HEAD {
-        return None;
-    }
     let mut stream = Compress::new(Compression::new(level.clamp(1, 9)), true);
     let status = stream.compress_vec(term, &mut out, FlushCompress::Finish).ok()?;
     (status == Status::StreamEnd && out.len() < encoded.len()).then_some(out)
