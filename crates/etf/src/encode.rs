@@ -7,7 +7,9 @@ use encoding_rs::mem;
 use crate::atoms::MAX_CHARS;
 use crate::error::{EncodeError, EncodeErrorKind as Kind};
 use crate::hash::TermHasher;
+use crate::reader::Reader;
 use crate::tape::{self, OUT_OF_BAND, SHAPE_LENGTH, TapeRef, TextForm};
+use crate::term::{self, Term};
 use crate::write::{self, header};
 use crate::{EncodeOptions, tags};
 
@@ -27,7 +29,6 @@ pub struct Encoder {
     /// Where the keys of each shape start in `key_starts`.
     shapes: Vec<u32>,
     key_ranges: Vec<(usize, usize)>,
-    marks: Vec<usize>,
     units: Vec<u16>,
     /// The names that fill the fields above. The next message often has the same ones.
     made_of: Names,
@@ -125,8 +126,8 @@ impl Encoder {
         self.encode(tape, options, out, Some(gaps))
     }
 
-    /// Appends the items of a proper list. `options` limit each item. `after_item` may also append
-    /// to `out`.
+    /// Appends the items of a proper list, other than DOUBLES. `options` limit each item.
+    /// `after_item` may also append to `out`.
     pub fn encode_items(
         &mut self,
         tape: TapeRef<'_>,
@@ -165,8 +166,6 @@ impl Encoder {
         self.frames.shrink_to(4096);
         self.key_ranges.clear();
         self.key_ranges.shrink_to(4096);
-        self.marks.clear();
-        self.marks.shrink_to(4096);
         self.units.clear();
         self.units.shrink_to(4096);
         self.read_names(&tape)?;
@@ -183,6 +182,7 @@ impl Encoder {
             text: 0,
             wide: 0,
             left_out: 0,
+            keys_are_marked: false,
             gaps,
             scratch: self,
         })
@@ -308,27 +308,22 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
 }
 
 /// Rewrites marked binaries as BINARY_EXT, because Erlang considers both forms equal.
-fn without_marks(
-    out: &[u8],
-    ranges: &[(usize, usize)],
-    marks: &[usize],
-) -> (Vec<u8>, Vec<(usize, usize)>) {
-    let mut marks = marks.iter().copied().peekable();
+fn without_marks(out: &[u8], ranges: &[(usize, usize)]) -> (Vec<u8>, Vec<(usize, usize)>) {
     let mut keys = Vec::new();
     let mut copied = Vec::with_capacity(ranges.len());
     for &(start, end) in ranges {
         let key = keys.len();
-        let mut from = start;
-        while let Some(mark) = marks.next_if(|mark| *mark < end) {
-            if mark < start {
-                continue;
+        let mut reader = Reader { input: &out[..end], at: start };
+        while reader.at < end {
+            let from = reader.at;
+            let Ok(term) = term::read(&mut reader) else { break };
+            if let Term::Binary(bytes) = term {
+                header(&mut keys, tags::BINARY, bytes.len() as u32);
+                keys.extend_from_slice(bytes);
+            } else {
+                keys.extend_from_slice(&out[from..reader.at]);
             }
-            keys.extend_from_slice(&out[from..mark]);
-            keys.push(tags::BINARY);
-            keys.extend_from_slice(&out[mark + 1..mark + 5]);
-            from = mark + 6;
         }
-        keys.extend_from_slice(&out[from..end]);
         copied.push((key, keys.len()));
     }
     (keys, copied)
@@ -347,6 +342,7 @@ struct Run<'a> {
     text: usize,
     wide: usize,
     left_out: usize,
+    keys_are_marked: bool,
     gaps: Option<&'a mut Vec<Gap>>,
     scratch: &'a mut Encoder,
 }
@@ -372,52 +368,29 @@ impl<'a> Run<'a> {
 
     fn items(&mut self, after_item: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), EncodeError> {
         let max_size = self.options.max_size;
-        loop {
-            let head = self.next()?;
-            let payload = head >> 4;
-            match head & 15 {
-                tape::LIST if payload > 0 => {
-                    for _ in 0..payload {
-                        self.max_size = self.out.len().saturating_add(max_size);
-                        self.term()?;
-                        after_item(self.out);
-                    }
+        let head = self.next()?;
+        let payload = head >> 4;
+        match head & 15 {
+            tape::LIST if payload > 0 => {
+                for _ in 0..payload {
+                    self.max_size = self.out.len().saturating_add(max_size);
+                    self.term()?;
+                    after_item(self.out);
                 }
-                tape::BYTELIST if payload > 0 => {
-                    self.max_size = usize::MAX;
-                    for byte in self.source(payload as usize)? {
-                        self.max_size = self.out.len().saturating_add(max_size);
-                        self.room(2)?;
-                        write::integer(self.out, i64::from(*byte));
-                        after_item(self.out);
-                    }
-                }
-                tape::CONST if payload == tape::EMPTY_LIST => {}
-                tape::EXT if payload & 15 == tape::DOUBLES => {
-                    for _ in 0..payload >> 4 {
-                        let value = self.float()?;
-                        if !value.is_finite() {
-                            return self.fail(Kind::Number);
-                        }
-                        self.max_size = self.out.len().saturating_add(max_size);
-                        self.room(9)?;
-                        write::float(self.out, value);
-                        after_item(self.out);
-                    }
-                }
-                tape::EXT
-                    if matches!(
-                        payload & 15,
-                        tape::TEXT_FORM | tape::NEXT_PART | tape::NEXT8 | tape::NEXT16
-                    ) =>
-                {
-                    self.extended(head)?;
-                    continue;
-                }
-                _ => return self.fail(Kind::Word(head)),
             }
-            return Ok(());
+            tape::BYTELIST if payload > 0 => {
+                self.max_size = usize::MAX;
+                for byte in self.source(payload as usize)? {
+                    self.max_size = self.out.len().saturating_add(max_size);
+                    self.room(2)?;
+                    write::integer(self.out, i64::from(*byte));
+                    after_item(self.out);
+                }
+            }
+            tape::CONST if payload == tape::EMPTY_LIST => {}
+            _ => return self.fail(Kind::Word(head)),
         }
+        Ok(())
     }
 
     fn term(&mut self) -> Result<(), EncodeError> {
@@ -581,22 +554,16 @@ impl<'a> Run<'a> {
             Container::List => self.out.push(tags::NIL),
             Container::Map => {
                 let ranges = &self.scratch.key_ranges[frame.aux..];
-                let first = ranges.first().map_or(0, |range| range.0);
-                let earlier = self.scratch.marks.partition_point(|mark| *mark < first);
-                let repeated = match &self.scratch.marks[earlier..] {
-                    [] => has_repeated_key(self.out, ranges),
-                    marks => {
-                        let (keys, ranges) = without_marks(self.out, ranges, marks);
-                        has_repeated_key(&keys, &ranges)
-                    }
+                let repeated = if self.keys_are_marked {
+                    let (keys, ranges) = without_marks(self.out, ranges);
+                    has_repeated_key(&keys, &ranges)
+                } else {
+                    has_repeated_key(self.out, ranges)
                 };
                 if repeated {
                     return self.fail(Kind::DuplicateKey);
                 }
                 self.scratch.key_ranges.truncate(frame.aux);
-                if !frame.is_read_again {
-                    self.scratch.marks.truncate(earlier);
-                }
             }
             Container::Fun => {
                 let size = (self.out.len() - frame.start) as u32;
@@ -736,9 +703,7 @@ impl<'a> Run<'a> {
             header(self.out, tags::BINARY, length as u32);
             return;
         }
-        if self.is_read_again() {
-            self.scratch.marks.push(self.out.len());
-        }
+        self.keys_are_marked |= self.is_read_again();
         header(self.out, tags::BIT_BINARY, length as u32);
         self.out.push(WHOLE_BYTES);
     }
