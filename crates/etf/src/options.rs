@@ -13,7 +13,7 @@ pub enum Binaries {
 
 /// The atoms that safe decoding accepts. A table must never shrink, and belongs to one decoder,
 /// which caches its atoms.
-pub trait KnownAtoms {
+pub trait KnownAtoms: Sync {
     fn is_known(&self, name: &str) -> bool;
 }
 

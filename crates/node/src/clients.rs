@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use backwater_etf::DecodeOptions;
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
 use backwater_transport::{
@@ -22,7 +23,7 @@ use crate::io_threads;
 use crate::jobs::{CallFields, Job, unlimited};
 use crate::number_map::NumberMap;
 use crate::options::{
-    self, ClientOptions, Endpoint, ResolveFailure, TermFlags, ValueBounds, duration, limit, size,
+    self, ClientOptions, Endpoint, ResolveFailure, TermFlags, decode_limits, duration, limit, size,
 };
 use crate::paths::Paths;
 use crate::stats::ClientFigures;
@@ -195,7 +196,7 @@ struct Client {
     /// Belongs to the I/O thread that owns the connections.
     spawner: Spawner,
     secrets: Mutex<Secrets>,
-    bounds: ValueBounds,
+    limits: DecodeOptions<'static>,
     paths: Paths,
 }
 
@@ -207,7 +208,8 @@ impl Client {
         ask_for_endpoints: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self> {
         let io = io_threads::for_client(io_threads::count(options.io_threads))?;
-        let (bounds, is_resolved) = (options.bounds(), options.is_resolved);
+        let limits = decode_limits(options.max_depth, options.max_terms, options.max_value_size);
+        let is_resolved = options.is_resolved;
         let options = transport_options(options, tls, secrets.clone())?;
         let transport = if is_resolved {
             backwater_transport::Client::resolved(&io, options, ask_for_endpoints)
@@ -215,7 +217,7 @@ impl Client {
             backwater_transport::Client::new(&io, options)
         };
         let (spawner, secrets) = (io.spawner(), Mutex::new(secrets));
-        Ok(Self { transport, spawner, secrets, bounds, paths: Paths::default() })
+        Ok(Self { transport, spawner, secrets, limits, paths: Paths::default() })
     }
 
     fn request(&self, job: Job) -> Option<CallRequest> {
@@ -257,7 +259,7 @@ impl Client {
         request.max_encoded_result_size = Some(size(unlimited(max_encoded_result_size)));
         request.max_encoded_args_size = Some(size(unlimited(max_encoded_args_size)));
         request.compression_threshold = Some(size(unlimited(compression_threshold)));
-        request.decode = Some(TermFlags(flags).decode_options(self.bounds));
+        request.decode = Some(TermFlags(flags).decode_options(self.limits));
         request.idempotent = TermFlags(flags).idempotent();
         request.max_retries = max_retries;
         request.hedge_delay = limit(unlimited(hedge_delay));

@@ -17,7 +17,8 @@ use napi_derive::napi;
 use crate::errors::{Failure, Unverified};
 use crate::events::Message;
 use crate::options::{
-    RequestOptions, ResponseOptions, TermFlags, call_headers, header_value, limit, size,
+    RequestOptions, ResponseOptions, TermFlags, call_headers, decode_limits, header_value, limit,
+    size,
 };
 
 #[napi(object, object_from_js = false)]
@@ -105,12 +106,13 @@ pub(crate) fn decode_response(
     let authentic = client::authenticate(status, &headers, secrets, id).map_err(unauthentic)?;
     let verified = authentic.verify(Bytes::copy_from_slice(body)).map_err(unauthentic)?;
     let verified = verified.check_status().map_err(|failure| Failure::from(&failure))?;
-    let decoding = TermFlags(options.flags).decode_options(options.bounds());
+    let limits = decode_limits(options.max_depth, options.max_terms, options.max_value_size);
+    let decoding = TermFlags(options.flags).decode_options(limits);
     let mut tape = Box::<Tape>::default();
     let decoded = verified
         .accept()
         .and_then(|accepted| accepted.inflate(options.max_encoded_result_size as usize))
-        .and_then(|payload| payload.decode(&mut Decoder::new(), &decoding.as_options(), &mut tape));
+        .and_then(|payload| payload.decode(&mut Decoder::new(), &decoding, &mut tape));
     let (outcome, source) = decoded.map_err(|failure| Failure::from(&failure))?;
     Ok((Message { tape, source, _memory: Share::default() }, outcome))
 }

@@ -2,13 +2,12 @@
 //! in bytes.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::{Binaries, DecodeOptions};
 use backwater_protocol::server::{Callers, Hint, NamedCaller, ReplayPolicy};
 use backwater_protocol::{CallHeaders, Secrets};
-use backwater_transport::{EndpointAddress, OwnedDecodeOptions};
+use backwater_transport::EndpointAddress;
 use http::HeaderValue;
 use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result};
@@ -239,34 +238,18 @@ pub struct ResponseOptions {
     pub max_value_size: f64,
 }
 
-#[derive(Clone, Copy)]
-pub(crate) struct ValueBounds {
-    pub(crate) max_depth: u32,
-    pub(crate) max_terms: u32,
-    /// Estimated size in V8.
-    pub(crate) max_value_size: usize,
-}
-
-impl ServerOptions {
-    pub(crate) fn bounds(&self) -> ValueBounds {
-        bounds(self.max_depth, self.max_terms, self.max_value_size)
+/// `max_value_size` is the estimated size in V8.
+pub(crate) fn decode_limits(
+    max_depth: u32,
+    max_terms: u32,
+    max_value_size: f64,
+) -> DecodeOptions<'static> {
+    DecodeOptions {
+        max_depth,
+        max_terms,
+        max_value_size: size(max_value_size),
+        ..DecodeOptions::default()
     }
-}
-
-impl ClientOptions {
-    pub(crate) fn bounds(&self) -> ValueBounds {
-        bounds(self.max_depth, self.max_terms, self.max_value_size)
-    }
-}
-
-impl ResponseOptions {
-    pub(crate) fn bounds(&self) -> ValueBounds {
-        bounds(self.max_depth, self.max_terms, self.max_value_size)
-    }
-}
-
-fn bounds(max_depth: u32, max_terms: u32, max_value_size: f64) -> ValueBounds {
-    ValueBounds { max_depth, max_terms, max_value_size: size(max_value_size) }
 }
 
 pub(crate) fn secrets(secrets: &[Buffer]) -> Result<Secrets> {
@@ -341,31 +324,12 @@ impl TermFlags {
         self.0 & flag != 0
     }
 
-    /// For a decoder on the JavaScript thread.
-    pub(crate) fn static_decode_options(
-        self,
-        max_depth: u32,
-        max_terms: u32,
-    ) -> DecodeOptions<'static> {
+    pub(crate) fn decode_options(self, limits: DecodeOptions<'static>) -> DecodeOptions<'static> {
         DecodeOptions {
             exact: self.exact(),
             binaries: self.binaries(),
             known_atoms: if self.safe() { Some(&KnownAtomTable) } else { None },
-            max_depth,
-            max_terms,
-            ..DecodeOptions::default()
-        }
-    }
-
-    pub(crate) fn decode_options(self, bounds: ValueBounds) -> OwnedDecodeOptions {
-        let ValueBounds { max_depth, max_terms, max_value_size } = bounds;
-        OwnedDecodeOptions {
-            exact: self.exact(),
-            binaries: self.binaries(),
-            known_atoms: if self.safe() { Some(Arc::new(KnownAtomTable)) } else { None },
-            max_depth,
-            max_terms,
-            max_value_size,
+            ..limits
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::io_threads;
 use crate::known_atoms::know_atom;
-use crate::options::{self, ExposedFunction, TermFlags, duration, size};
+use crate::options::{self, ExposedFunction, TermFlags, decode_limits, duration, size};
 use crate::served_calls::ServedCalls;
 use crate::service::{FunctionTable, JavaScriptService};
 use crate::stats::{ServerAddress, ServerFigures};
@@ -225,13 +225,14 @@ fn transport_options(
         gzip_level: options.gzip_level,
         ..Settings::new(callers)
     };
+    let limits = decode_limits(options.max_depth, options.max_terms, options.max_value_size);
     ServerOptions {
         host: options.host.clone(),
         port: options.port,
         reuse_port: options.reuse_port,
         tls,
         health_path: options.health.clone(),
-        decode: TermFlags(options.flags).decode_options(options.bounds()),
+        decode: TermFlags(options.flags).decode_options(limits),
         binaries: binaries_of(&options.functions),
         head_timeout: duration(options.headers_timeout),
         recv_timeout: duration(options.recv_timeout),

@@ -29,7 +29,7 @@ pub use self::server::{
     BindError, CallerStats, ExceptionClass, ExceptionStats, Functions, IncomingCall, OnTaken,
     Outcome, Peer, Reply, Server, ServerOptions, ServerStats, Service,
 };
-pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};
+pub use self::terms::{OwnedTape, TapeSource};
 pub use self::tls::{
     CertificatePem, ClientCertificates, ClientTls, ClientTlsOptions, ServerTls, TlsFailure,
     TlsOptionError, TlsReason, Trust, TrustedRoots,

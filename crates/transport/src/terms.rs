@@ -1,8 +1,6 @@
 //! Terms that outlive a call and change threads.
 
-use std::sync::Arc;
-
-use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef, TextForm};
+use backwater_etf::{TapeRef, TextForm};
 
 /// Owns a tape to be encoded.
 ///
@@ -58,55 +56,4 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
         + tape.text.len()
         + tape.source.len()
         + tape.out_of_band.iter().map(Vec::len).sum::<usize>()
-}
-
-#[derive(Clone)]
-pub struct OwnedDecodeOptions {
-    pub exact: bool,
-    pub binaries: Binaries,
-    /// `None` accepts all atoms.
-    pub known_atoms: Option<Arc<dyn KnownAtoms + Send + Sync>>,
-    pub max_depth: u32,
-    pub max_terms: u32,
-    pub max_value_size: usize,
-}
-
-impl Default for OwnedDecodeOptions {
-    fn default() -> Self {
-        let options = DecodeOptions::default();
-        Self {
-            exact: options.exact,
-            binaries: options.binaries,
-            known_atoms: None,
-            max_depth: options.max_depth,
-            max_terms: options.max_terms,
-            max_value_size: options.max_value_size,
-        }
-    }
-}
-
-impl OwnedDecodeOptions {
-    pub fn as_options(&self) -> DecodeOptions<'_> {
-        DecodeOptions {
-            exact: self.exact,
-            binaries: self.binaries,
-            known_atoms: self.known_atoms.as_deref().map(|atoms| atoms as &dyn KnownAtoms),
-            max_depth: self.max_depth,
-            max_terms: self.max_terms,
-            max_value_size: self.max_value_size,
-            ..DecodeOptions::default()
-        }
-    }
-}
-
-impl std::fmt::Debug for OwnedDecodeOptions {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("OwnedDecodeOptions")
-            .field("exact", &self.exact)
-            .field("safe", &self.known_atoms.is_some())
-            .field("max_depth", &self.max_depth)
-            .field("max_terms", &self.max_terms)
-            .finish_non_exhaustive()
-    }
 }

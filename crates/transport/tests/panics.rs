@@ -115,14 +115,14 @@ fn setup() -> Setup {
         recv_timeout: support::PATIENCE,
         ..ServerOptions::new(settings)
     };
-    options.decode.known_atoms = Some(Arc::new(Atoms(decoding.clone())));
+    options.decode.known_atoms = Some(Box::leak(Box::new(Atoms(decoding.clone()))));
     let echo = Echo { service: service.clone(), result: result.clone() };
     let exposed = Arc::new(Exposed(exposure.clone()));
     let started = Server::start(&io, options, exposed, Arc::new(echo));
     let server = run(&io, move || started).unwrap();
     let atoms = decoding_result.clone();
     let client = connect(&io, server.local_addr(), |options| {
-        options.decode.known_atoms = Some(Arc::new(Atoms(atoms)));
+        options.decode.known_atoms = Some(Box::leak(Box::new(Atoms(atoms))));
     });
     Setup { io, server, client, decoding, exposure, service, result, decoding_result }
 }

@@ -71,10 +71,12 @@ impl SharedDecoder {
     fn decode(&self, bytes: Option<&[u8]>) -> Result<std::result::Result<(), DecodeError>> {
         let mut scratch = self.scratch.borrow_mut();
         self.control(|control| {
-            let options = TermFlags(control[numbers::FLAGS as usize]).static_decode_options(
-                control[numbers::MAX_DEPTH as usize],
-                control[numbers::MAX_TERMS as usize],
-            );
+            let limits = DecodeOptions {
+                max_depth: control[numbers::MAX_DEPTH as usize],
+                max_terms: control[numbers::MAX_TERMS as usize],
+                ..DecodeOptions::default()
+            };
+            let options = TermFlags(control[numbers::FLAGS as usize]).decode_options(limits);
             let small = || self.input.get(..control[numbers::LENGTH as usize] as usize);
             let bytes = bytes.or_else(small).ok_or_else(out_of_bounds)?;
             if let Err(error) = scratch.decode(bytes, &options) {

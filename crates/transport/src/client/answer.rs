@@ -1,4 +1,4 @@
-use backwater_etf::Tape;
+use backwater_etf::{DecodeOptions, Tape};
 use backwater_protocol::client::{
     AcceptedResponse, AuthenticatedResponse, Inflated, Outcome, ResponseFailure,
 };
@@ -14,7 +14,6 @@ use crate::body::CollectedBody;
 use crate::codec::Codec;
 use crate::memory::{SMALL, Stage, counted, decoding};
 use crate::tape_pool;
-use crate::terms::OwnedDecodeOptions;
 
 enum Undecoded {
     Unverified(AuthenticatedResponse, StatusCode, CollectedBody),
@@ -30,7 +29,7 @@ enum Decoded {
 pub(super) async fn decode(
     state: &ClientState,
     received: WholeResponse,
-    options: OwnedDecodeOptions,
+    options: DecodeOptions<'static>,
     limit: usize,
 ) -> Result<CallOutcome, CallError> {
     let WholeResponse { response, status, body, mut memory } = received;
@@ -42,7 +41,6 @@ pub(super) async fn decode(
     let mut undecoded = Undecoded::Unverified(response, status, body);
     loop {
         memory.grow(Stage::Arrived, decoding(compressed, inflated).max(memory.bytes())).await;
-        let options = options.clone();
         let room = inflated.max(SMALL);
         let decoded = state.codecs.run(compressed.max(inflated), move |codec| {
             decode_within(room, limit, undecoded, codec, &options)
@@ -64,7 +62,7 @@ fn decode_within(
     limit: usize,
     undecoded: Undecoded,
     codec: &mut Codec,
-    options: &OwnedDecodeOptions,
+    options: &DecodeOptions<'_>,
 ) -> Result<Decoded, CallError> {
     let accepted = match undecoded {
         Undecoded::Unverified(response, status, body) => accept(response, status, body)?,
@@ -75,7 +73,7 @@ fn decode_within(
         Inflated::Exceeds(accepted) => return Ok(Decoded::Exceeds(accepted)),
     };
     let mut tape = tape_pool::take();
-    let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
+    let decoded = payload.decode(&mut codec.decoder, options, &mut tape);
     let (outcome, mut source) = decoded.map_err(not_understood)?;
     if !tape.refers_to_source {
         source = Bytes::new();

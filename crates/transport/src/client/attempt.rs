@@ -2,6 +2,7 @@ use std::borrow::Borrow;
 use std::pin::pin;
 use std::sync::Arc;
 
+use backwater_etf::DecodeOptions;
 use backwater_protocol::client::{EncodeFailure, PreparedRequest, Settings, prepare_request};
 
 use super::answer::decode;
@@ -16,7 +17,7 @@ use super::retry::feedback;
 use super::state::ClientState;
 use super::times::Progress;
 use crate::codec::{Codec, Stopped};
-use crate::terms::{OwnedDecodeOptions, tape_size};
+use crate::terms::tape_size;
 
 /// Returns the request if another attempt may need it.
 pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
@@ -28,7 +29,7 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     progress: &mut Progress,
 ) -> (Result<Answer, CallError>, Option<R>) {
     let in_flight = endpoint.begin();
-    let decode_options = request.borrow().decode.clone();
+    let decode_options = request.borrow().decode;
     let request_id = request.borrow().request_id.clone();
     let purpose = if request.borrow().stream { Purpose::Stream } else { Purpose::Call };
     let (encoded, request) = encode(state, endpoint, request, keep).await;
@@ -65,11 +66,11 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
 async fn understand(
     state: &ClientState,
     received: WholeResponse,
-    options: Option<OwnedDecodeOptions>,
+    options: Option<DecodeOptions<'static>>,
     limits: &Limits,
     progress: &Progress,
 ) -> Result<CallOutcome, CallError> {
-    let options = options.unwrap_or_else(|| state.options.decode.clone());
+    let options = options.unwrap_or(state.options.decode);
     let decoding = pin!(decode(state, received, options, limits.max_encoded_result_size));
     match limits.whole() {
         None => decoding.await,
@@ -82,12 +83,12 @@ async fn understand(
 async fn open(
     state: &Arc<ClientState>,
     OpenStream { stream, body, lease }: OpenStream,
-    options: Option<OwnedDecodeOptions>,
+    options: Option<DecodeOptions<'static>>,
     limits: &Limits,
     progress: &Progress,
 ) -> Result<Answer, CallError> {
     let decoder = stream.decoder(limits.max_encoded_result_size).map_err(CallError::Response)?;
-    let options = options.unwrap_or_else(|| state.options.decode.clone());
+    let options = options.unwrap_or(state.options.decode);
     let source = Source::new(state, lease, body, decoder, options, limits, progress);
     Ok(Answer::Stream(Box::new(ItemStream::open(source).await?)))
 }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backwater_etf::Tape;
+use backwater_etf::{DecodeOptions, Tape};
 use backwater_protocol::stream::{Frame, FrameDecoder, FrameError, GATHERED};
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -24,7 +24,6 @@ use crate::cooperative_budget::CooperativeBudget;
 use crate::guard::catch_panic;
 use crate::memory::{Share, Stage, counted, decoding};
 use crate::tape_pool;
-use crate::terms::OwnedDecodeOptions;
 
 /// How long to wait for the end of the body, so that the connection can be reused.
 const END_OF_BODY: Duration = Duration::from_millis(100);
@@ -136,7 +135,7 @@ pub(super) struct Source {
     body: Incoming,
     /// `None` while another thread decodes.
     decoder: Option<Box<FrameDecoder>>,
-    options: OwnedDecodeOptions,
+    options: DecodeOptions<'static>,
     limits: Limits,
     progress: Progress,
     in_flight: Option<InFlight>,
@@ -157,7 +156,7 @@ impl Source {
         lease: Lease,
         body: Incoming,
         decoder: FrameDecoder,
-        options: OwnedDecodeOptions,
+        options: DecodeOptions<'static>,
         limits: &Limits,
         progress: &Progress,
     ) -> Self {
@@ -233,7 +232,7 @@ impl Source {
             self.budget.coded(size);
         }
         let mut decoder = self.decoder.take().ok_or_else(lost)?;
-        let options = self.options.clone();
+        let options = self.options;
         let decoded = self.state.codecs.run_frame(size, move |codec| {
             let step = step(&mut decoder, codec, &options);
             (step, decoder)
@@ -320,21 +319,20 @@ impl Source {
 fn step(
     decoder: &mut FrameDecoder,
     codec: &mut Codec,
-    options: &OwnedDecodeOptions,
+    options: &DecodeOptions<'_>,
 ) -> Result<Step, FrameError> {
     let Some(frame) = decoder.next_frame()? else { return Ok(Step::Incomplete) };
-    let options = options.as_options();
     let mut tape = tape_pool::take();
     Ok(match frame {
         Frame::Ping => Step::Ping,
         Frame::End { count } => Step::Event(StreamEvent::End(count), 0),
         Frame::Items(items) => {
             let count = items.count();
-            let source = items.decode(&mut codec.decoder, &options, &mut tape)?;
+            let source = items.decode(&mut codec.decoder, options, &mut tape)?;
             Step::Event(StreamEvent::Items(StreamTerm::new(tape, source)), count)
         }
         Frame::Exception(exception) => {
-            let source = exception.decode(&mut codec.decoder, &options, &mut tape)?;
+            let source = exception.decode(&mut codec.decoder, options, &mut tape)?;
             Step::Event(StreamEvent::Exception(StreamTerm::new(tape, source)), 0)
         }
     })

@@ -2,10 +2,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use backwater_etf::DecodeOptions;
 use backwater_protocol::client::Settings;
 use http::HeaderValue;
 
-use crate::OwnedDecodeOptions;
 use crate::tls::ClientTls;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ pub struct ClientOptions {
     pub replay_protection: bool,
     pub audience: Option<HeaderValue>,
     pub caller: Option<HeaderValue>,
-    pub decode: OwnedDecodeOptions,
+    pub decode: DecodeOptions<'static>,
     pub connect_timeout: Duration,
     pub recv_timeout: Duration,
     pub timeout: Option<Duration>,
@@ -103,7 +103,7 @@ impl ClientOptions {
             replay_protection: false,
             audience: None,
             caller: None,
-            decode: OwnedDecodeOptions::default(),
+            decode: DecodeOptions::default(),
             connect_timeout: Duration::from_secs(8),
             recv_timeout: Duration::from_secs(5),
             timeout: None,

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backwater_etf::Tape;
+use backwater_etf::{DecodeOptions, Tape};
 use backwater_protocol::client::{Outcome, RequestPath};
 use backwater_protocol::{CallHeaders, Secrets};
 use bytes::Bytes;
 
 use super::request_ids::FirstRequestId;
 use crate::memory::Share;
-use crate::terms::{OwnedDecodeOptions, TapeSource};
+use crate::terms::TapeSource;
 
 pub struct CallRequest {
     pub path: RequestPath,
@@ -23,7 +23,7 @@ pub struct CallRequest {
     pub max_encoded_args_size: Option<usize>,
     pub compression_threshold: Option<usize>,
     pub max_encoded_result_size: Option<usize>,
-    pub decode: Option<OwnedDecodeOptions>,
+    pub decode: Option<DecodeOptions<'static>>,
     /// Whether the function may run twice, which allows retries.
     pub idempotent: bool,
     pub max_retries: u32,

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use backwater_etf::Binaries;
+use backwater_etf::{Binaries, DecodeOptions};
 use backwater_protocol::server::{Callers, Exposure, ReplayGuard, Settings};
 use http::HeaderValue;
 use tokio::sync::{oneshot, watch};
@@ -50,7 +50,7 @@ use crate::codec::Codecs;
 use crate::memory::{Memory, encoding};
 use crate::swap::Swap;
 use crate::tls::ServerTls;
-use crate::{IoThread, OwnedDecodeOptions, Spawner};
+use crate::{IoThread, Spawner};
 
 const LAST_FRAMES: Duration = Duration::from_millis(500);
 
@@ -182,7 +182,7 @@ struct Shared {
     tls: Option<ServerTls>,
     settings: Swap<Settings>,
     replay: Option<ReplayGuard>,
-    decode: OwnedDecodeOptions,
+    decode: DecodeOptions<'static>,
     binaries: HashMap<u32, Binaries>,
     recv_timeout: Duration,
     head_timeout: Duration,

@@ -3,11 +3,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backwater_etf::Binaries;
+use backwater_etf::{Binaries, DecodeOptions};
 use backwater_protocol::server::{ReplayPolicy, Settings};
 
+use crate::Spawner;
 use crate::tls::ServerTls;
-use crate::{OwnedDecodeOptions, Spawner};
 
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -17,7 +17,7 @@ pub struct ServerOptions {
     pub tls: Option<ServerTls>,
     pub settings: Settings,
     pub replay: Option<ReplayPolicy>,
-    pub decode: OwnedDecodeOptions,
+    pub decode: DecodeOptions<'static>,
     pub binaries: HashMap<u32, Binaries>,
     pub head_timeout: Duration,
     pub recv_timeout: Duration,
@@ -45,7 +45,7 @@ impl ServerOptions {
             tls: None,
             settings,
             replay: None,
-            decode: OwnedDecodeOptions::default(),
+            decode: DecodeOptions::default(),
             binaries: HashMap::new(),
             head_timeout: Duration::from_secs(5),
             recv_timeout: Duration::from_secs(5),

@@ -221,7 +221,7 @@ async fn decode(
     let max_size = expected.max_size();
     let compressed = if expected.is_compressed() { body.len() } else { 0 };
     let trailer = if expected.is_compressed() { body.trailer() } else { None };
-    let mut options = shared.decode.clone();
+    let mut options = shared.decode;
     if let Some(binaries) = shared.binaries.get(expected.function()) {
         options.binaries = *binaries;
     }
@@ -231,7 +231,6 @@ async fn decode(
         if room.grow(decoding(compressed, inflated)).await.is_err() {
             return Err(stage.overloaded().into());
         }
-        let options = options.clone();
         let limit = inflated.max(SMALL);
         let decoded = shared.codecs.run(compressed.max(inflated), move |codec| {
             let body = match stage {
@@ -243,8 +242,7 @@ async fn decode(
                 Inflated::Exceeds(body) => return Ok(Decoded::Exceeds(body)),
             };
             let mut tape = tape_pool::take();
-            let mut call =
-                arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
+            let mut call = arguments.decode(&mut codec.decoder, &options, &mut tape)?;
             if !tape.refers_to_source {
                 call.source = Bytes::new();
             }
