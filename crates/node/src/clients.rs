@@ -22,6 +22,9 @@ use crate::faults;
 use crate::io_threads;
 use crate::jobs::{CallFields, Job, unlimited};
 use crate::number_map::NumberMap;
+use crate::numbers::{
+    EVENT_DONE, EVENT_END, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RESOLVE, EVENT_RETURN,
+};
 use crate::options::{
     self, ClientOptions, Endpoint, ResolveFailure, TermFlags, decode_limits, duration, limit, size,
 };
@@ -146,7 +149,7 @@ impl Clients {
             if let Some(client) = closing {
                 client.transport.close(CLOSE_TIMEOUT).await;
             }
-            clients.events.push(Event::Done { operation });
+            clients.events.push(Event::new(EVENT_DONE, operation));
         })
     }
 
@@ -175,7 +178,7 @@ impl Clients {
 
     fn ask_for_endpoints(&self, client: u32) -> impl Fn() + Send + Sync + 'static {
         let events = Arc::clone(&self.events);
-        move || events.push(Event::Resolve { client })
+        move || events.push(Event::new(EVENT_RESOLVE, client))
     }
 
     fn tell(
@@ -347,13 +350,14 @@ async fn pass_on(
         loop {
             match stream.next().await {
                 Ok(StreamEvent::Items(items)) => {
-                    let message = message(items);
-                    events.push(Event::Items { call, skip: 0, request_id, message });
+                    events.push(Event::term(EVENT_ITEMS, call, 0, request_id, message(items)));
                 }
-                Ok(StreamEvent::End(_)) => return Event::End { call, request_id },
+                Ok(StreamEvent::End(_)) => {
+                    return Event { request_id, ..Event::new(EVENT_END, call) };
+                }
                 Ok(StreamEvent::Exception(exception)) => {
                     let message = message(exception);
-                    return Event::Exception { call, skip: 0, request_id, message };
+                    return Event::term(EVENT_EXCEPTION, call, 0, request_id, message);
                 }
                 Err(failure) => return event(call, Err(failure)),
             }
@@ -382,19 +386,15 @@ fn event(call: u32, result: std::result::Result<CallOutcome, CallFailure>) -> Ev
     faults::pass("event");
     match result {
         Ok(CallOutcome { outcome, request_id, tape, source, memory }) => {
+            let (kind, skip) = match outcome {
+                Outcome::Return { word_offset } => (EVENT_RETURN, word_offset),
+                Outcome::Exception { word_offset } => (EVENT_EXCEPTION, word_offset),
+            };
             let message = Message { tape, source, _memory: memory };
-            match outcome {
-                Outcome::Return { word_offset } => {
-                    Event::Return { call, skip: word_offset as u32, request_id, message }
-                }
-                Outcome::Exception { word_offset } => {
-                    Event::Exception { call, skip: word_offset as u32, request_id, message }
-                }
-            }
+            Event::term(kind, call, skip, request_id, message)
         }
         Err(CallFailure { error, request_id }) => {
-            let failure = Box::new((&error).into());
-            Event::Failure { operation: call, request_id, failure }
+            Event { request_id, ..Event::failure(call, (&error).into()) }
         }
     }
 }

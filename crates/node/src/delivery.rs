@@ -7,7 +7,7 @@ use backwater_etf::Tape;
 use backwater_transport::tape_pool;
 
 use crate::errors::Failure;
-use crate::events::{Event, Message};
+use crate::events::{Content, Event, Message, RequestId};
 use crate::faults;
 use crate::frame::{BufferSlicesMut, Extent, Position, extent};
 use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RETURN, event as header};
@@ -37,9 +37,7 @@ pub(crate) fn deliver(
     let mut delivered = 0;
     let mut spent = SpentTapes::new();
     while let Some(event) = events.front() {
-        if let Event::Call { call, .. } = event
-            && !served.is_waited_for(*call)
-        {
+        if event.kind == EVENT_CALL && !served.is_waited_for(event.id) {
             events.pop_front();
             continue;
         }
@@ -48,7 +46,7 @@ pub(crate) fn deliver(
             break;
         }
         let Some(event) = events.pop_front() else { break };
-        let ([kind, id, ..], start, larger) = (event.header(), position, aside.large.len());
+        let (kind, id, start, larger) = (event.kind, event.id, position, aside.large.len());
         let writing = || put(event, size, &mut slices, &mut position, aside, &mut spent);
         if catch_unwind(AssertUnwindSafe(writing)).is_ok() {
             delivered += 1;
@@ -77,36 +75,46 @@ fn put(
     aside: &mut Aside<'_>,
     spent: &mut SpentTapes,
 ) {
-    let start = position.word;
-    let [kind, id, first, second] = event.header();
     if event.message().is_some() {
         faults::pass("inbox");
     }
-    let [id_0, id_1, id_2, id_3] = event.request_id();
+    let Event { kind, id, mut first, second, request_id, content } = event;
+    let (start, mut slot) = (position.word, 0);
+    position.word += header::LENGTH;
+    match content {
+        Content::None => (),
+        Content::Failure(failure) => {
+            first = aside.failures.len() as u32;
+            aside.failures.push(Some(failure));
+        }
+        Content::Message(message) if size.words == header::LENGTH => {
+            aside.large.push(Some(message));
+            slot = aside.large.len() as u32;
+        }
+        Content::Message(message) => {
+            slices.put(&message.tape, &message.source, position);
+            spent.push(message.tape);
+        }
+    }
+    let [id_0, id_1, id_2, id_3] = words_of(request_id);
     slices.words[start..start + header::LENGTH].copy_from_slice(&[
         size.words as u32,
         kind,
         id,
         first,
         second,
-        0,
+        slot,
         id_0,
         id_1,
         id_2,
         id_3,
     ]);
-    position.word += header::LENGTH;
-    if let Event::Failure { failure, .. } = event {
-        slices.words[start + header::FIRST as usize] = aside.failures.len() as u32;
-        aside.failures.push(Some(failure));
-    } else if event.message().is_some() && size.words == header::LENGTH {
-        aside.large.push(event.into_message());
-        slices.words[start + header::SLOT as usize] = aside.large.len() as u32;
-    } else if let Some(message) = event.message() {
-        slices.put(&message.tape, &message.source, position);
-        spent.extend(event.into_message().map(|message| message.tape));
-    }
-    position.word = start + size.words;
+}
+
+fn words_of(request_id: RequestId) -> [u32; 4] {
+    let id = request_id.unwrap_or_default();
+    let words = id.as_chunks::<4>().0;
+    std::array::from_fn(|word| u32::from_ne_bytes(words[word]))
 }
 
 fn size_of(event: &Event) -> Extent {

@@ -8,63 +8,24 @@ use backwater_transport::Share;
 use bytes::Bytes;
 
 use crate::errors::Failure;
-use crate::numbers::*;
+use crate::numbers::{EVENT_ABANDONED, EVENT_CALL, EVENT_FAILURE};
 
 pub(crate) type RequestId = Option<[u8; 16]>;
 
-pub(crate) enum Event {
-    Call {
-        call: u32,
-        server: u32,
-        function: u32,
-        message: Message,
-    },
-    /// `skip` locates the value in the term.
-    Return {
-        call: u32,
-        skip: u32,
-        request_id: RequestId,
-        message: Message,
-    },
-    /// `skip` locates `{Class, Reason, Stack}`.
-    Exception {
-        call: u32,
-        skip: u32,
-        request_id: RequestId,
-        message: Message,
-    },
-    /// `skip` locates the list of items.
-    Items {
-        call: u32,
-        skip: u32,
-        request_id: RequestId,
-        message: Message,
-    },
-    End {
-        call: u32,
-        request_id: RequestId,
-    },
-    Sent {
-        call: u32,
-    },
-    Failure {
-        operation: u32,
-        request_id: RequestId,
-        failure: Box<Failure>,
-    },
-    Done {
-        operation: u32,
-    },
-    Abandoned {
-        call: u32,
-        overdue: bool,
-    },
-    Resolve {
-        client: u32,
-    },
-    Timer {
-        timer: u32,
-    },
+/// See the events in numbers.rs.
+pub(crate) struct Event {
+    pub(crate) kind: u32,
+    pub(crate) id: u32,
+    pub(crate) first: u32,
+    pub(crate) second: u32,
+    pub(crate) request_id: RequestId,
+    pub(crate) content: Content,
+}
+
+pub(crate) enum Content {
+    None,
+    Message(Message),
+    Failure(Box<Failure>),
 }
 
 pub(crate) struct Message {
@@ -78,72 +39,51 @@ pub(crate) struct Message {
 pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 
 impl Event {
-    pub(crate) fn failure(operation: u32, failure: Failure) -> Self {
-        Self::Failure { operation, request_id: None, failure: Box::new(failure) }
+    pub(crate) fn new(kind: u32, id: u32) -> Self {
+        Self { kind, id, first: 0, second: 0, request_id: None, content: Content::None }
     }
 
-    pub(crate) fn request_id(&self) -> [u32; 4] {
-        let id = match self {
-            Event::Return { request_id, .. }
-            | Event::Exception { request_id, .. }
-            | Event::Items { request_id, .. }
-            | Event::End { request_id, .. }
-            | Event::Failure { request_id, .. } => request_id.unwrap_or_default(),
-            _ => [0; 16],
-        };
-        let words = id.as_chunks::<4>().0;
-        std::array::from_fn(|word| u32::from_ne_bytes(words[word]))
+    pub(crate) fn call(call: u32, server: u32, function: u32, message: Message) -> Self {
+        Self {
+            first: server,
+            second: function,
+            content: Content::Message(message),
+            ..Self::new(EVENT_CALL, call)
+        }
+    }
+
+    /// `skip` locates the value, the items or `{Class, Reason, Stack}` in the term.
+    pub(crate) fn term(
+        kind: u32,
+        call: u32,
+        skip: usize,
+        request_id: RequestId,
+        message: Message,
+    ) -> Self {
+        Self {
+            first: skip as u32,
+            request_id,
+            content: Content::Message(message),
+            ..Self::new(kind, call)
+        }
+    }
+
+    pub(crate) fn failure(operation: u32, failure: Failure) -> Self {
+        Self { content: Content::Failure(Box::new(failure)), ..Self::new(EVENT_FAILURE, operation) }
     }
 
     pub(crate) fn failed_inside(call: u32) -> Self {
         Self::failure(call, Failure::internal("a bug in this library: please report it"))
     }
 
-    pub(crate) fn header(&self) -> [u32; 4] {
-        match self {
-            Event::Call { call, server, function, .. } => [EVENT_CALL, *call, *server, *function],
-            Event::Return { call, skip, .. } => [EVENT_RETURN, *call, *skip, 0],
-            Event::Exception { call, skip, .. } => [EVENT_EXCEPTION, *call, *skip, 0],
-            Event::Items { call, skip, .. } => [EVENT_ITEMS, *call, *skip, 0],
-            Event::End { call, .. } => [EVENT_END, *call, 0, 0],
-            Event::Sent { call } => [EVENT_SENT, *call, 0, 0],
-            Event::Failure { operation, .. } => [EVENT_FAILURE, *operation, 0, 0],
-            Event::Done { operation } => [EVENT_DONE, *operation, 0, 0],
-            Event::Abandoned { call, overdue } => [EVENT_ABANDONED, *call, u32::from(*overdue), 0],
-            Event::Resolve { client } => [EVENT_RESOLVE, *client, 0, 0],
-            Event::Timer { timer } => [EVENT_TIMER, *timer, 0, 0],
-        }
+    pub(crate) fn abandoned(call: u32, overdue: bool) -> Self {
+        Self { first: overdue.into(), ..Self::new(EVENT_ABANDONED, call) }
     }
 
     pub(crate) fn message(&self) -> Option<&Message> {
-        match self {
-            Event::Call { message, .. }
-            | Event::Return { message, .. }
-            | Event::Exception { message, .. }
-            | Event::Items { message, .. } => Some(message),
-            Event::End { .. }
-            | Event::Sent { .. }
-            | Event::Failure { .. }
-            | Event::Done { .. }
-            | Event::Abandoned { .. }
-            | Event::Resolve { .. }
-            | Event::Timer { .. } => None,
-        }
-    }
-
-    pub(crate) fn into_message(self) -> Option<Message> {
-        match self {
-            Event::Call { message, .. }
-            | Event::Return { message, .. }
-            | Event::Exception { message, .. }
-            | Event::Items { message, .. } => Some(message),
-            Event::End { .. }
-            | Event::Sent { .. }
-            | Event::Failure { .. }
-            | Event::Done { .. }
-            | Event::Abandoned { .. }
-            | Event::Resolve { .. }
-            | Event::Timer { .. } => None,
+        match &self.content {
+            Content::Message(message) => Some(message),
+            Content::None | Content::Failure(_) => None,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::events::{Event, Message};
 use crate::faults;
 use crate::io_threads;
 use crate::number_map::NumberMap;
+use crate::numbers::EVENT_SENT;
 use crate::workers::ended::worker_ended;
 use crate::workers::load::InFlight;
 use backwater_transport::locks::Mutex;
@@ -126,7 +127,7 @@ struct Abandonment {
 impl Wake for Abandonment {
     fn wake(self: Arc<Self>) {
         let overdue = is_overdue(self.deadline);
-        self.events.push(Event::Abandoned { call: self.call, overdue });
+        self.events.push(Event::abandoned(self.call, overdue));
         // Another thread may run this. Only the I/O thread wakes JavaScript when it parks.
         self.events.wake();
     }
@@ -144,7 +145,7 @@ async fn watch_deadline(
 ) {
     tokio::select! {
         () = tokio::time::sleep_until((deadline + GRACE).into()) => {
-            events.push(Event::Abandoned { call, overdue: true });
+            events.push(Event::abandoned(call, true));
         }
         _ = answered => (),
     }
@@ -186,12 +187,12 @@ impl ServedCalls {
     pub(crate) fn add_items(&self, call: u32, items: Box<dyn TapeSource>) {
         let events = Arc::clone(&self.events);
         if let Some(Caller { reply, .. }) = self.callers.lock().get_mut(&call) {
-            let on_taken: OnTaken = Arc::new(move || events.push(Event::Sent { call }));
+            let on_taken: OnTaken = Arc::new(move || events.push(Event::new(EVENT_SENT, call)));
             reply.push(items, &on_taken);
         } else {
             // A bug in this library has ended the call.
-            events.push(Event::Abandoned { call, overdue: false });
-            events.push(Event::Sent { call });
+            events.push(Event::abandoned(call, false));
+            events.push(Event::new(EVENT_SENT, call));
         }
     }
 

@@ -13,6 +13,7 @@ use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::io_threads;
 use crate::known_atoms::know_atom;
+use crate::numbers::EVENT_DONE;
 use crate::options::{self, ExposedFunction, TermFlags, decode_limits, duration, size};
 use crate::served_calls::ServedCalls;
 use crate::service::{FunctionTable, JavaScriptService};
@@ -123,7 +124,7 @@ impl Servers {
                 server.close_after(delay, timeout).await;
             }
             servers.forget(id);
-            servers.events.push(Event::Done { operation });
+            servers.events.push(Event::new(EVENT_DONE, operation));
         })
     }
 
@@ -156,7 +157,7 @@ impl Servers {
                     // If the environment has ended meanwhile, it has dropped the entry, which
                     // closes the server.
                     let _ = entry.server.set(server);
-                    Event::Done { operation }
+                    Event::new(EVENT_DONE, operation)
                 }
                 Err(error) => {
                     servers.forget(id);

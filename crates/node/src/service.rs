@@ -73,6 +73,6 @@ impl Service for JavaScriptService {
     fn call(&self, call: IncomingCall) {
         let AcceptedCall { function, message, caller } = AcceptedCall::new(call);
         let call = self.served.add(caller);
-        self.events.push(Event::Call { call, server: self.server, function, message });
+        self.events.push(Event::call(call, self.server, function, message));
     }
 }

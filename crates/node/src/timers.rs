@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::io_threads;
+use crate::numbers::EVENT_TIMER;
 use backwater_transport::locks::Mutex;
 
 pub(crate) struct Timers {
@@ -45,7 +46,7 @@ impl Timers {
 
     fn expire(&self, timer: u32) {
         if self.running.lock().remove(&timer).is_some() {
-            self.events.push(Event::Timer { timer });
+            self.events.push(Event::new(EVENT_TIMER, timer));
         }
     }
 }

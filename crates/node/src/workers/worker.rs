@@ -80,7 +80,7 @@ impl Worker {
         }
         self.taken.fetch_add(1, Ordering::Relaxed);
         let call = self.served.add(caller);
-        Some(Event::Call { call, server: self.server, function, message })
+        Some(Event::call(call, self.server, function, message))
     }
 
     pub(crate) fn wake(&self) {
