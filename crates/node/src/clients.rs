@@ -20,10 +20,10 @@ use crate::event_queue::EventQueue;
 use crate::events::{Event, Message};
 use crate::faults;
 use crate::io_threads;
-use crate::jobs::{CallFields, Job, unlimited};
+use crate::jobs::Job;
 use crate::number_map::NumberMap;
 use crate::numbers::{
-    EVENT_DONE, EVENT_END, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RESOLVE, EVENT_RETURN,
+    EVENT_DONE, EVENT_END, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RESOLVE, EVENT_RETURN, job,
 };
 use crate::options::{
     self, ClientOptions, Endpoint, ResolveFailure, TermFlags, decode_limits, duration, limit, size,
@@ -171,7 +171,7 @@ impl Clients {
     }
 
     fn request(&self, job: Job) -> Option<(Arc<Client>, CallRequest)> {
-        let client = self.get(job.call()?.client)?;
+        let client = self.get(job.field(job::CLIENT))?;
         let request = client.request(job)?;
         Some((client, request))
     }
@@ -224,51 +224,37 @@ impl Client {
     }
 
     fn request(&self, job: Job) -> Option<CallRequest> {
-        let CallFields {
-            client: _,
-            names,
-            headers,
-            request_id,
-            arity,
-            flags,
-            connect_timeout,
-            recv_timeout,
-            max_encoded_result_size,
-            max_encoded_args_size,
-            compression_threshold,
-            timeout,
-            max_retries,
-            hedge_delay,
-            idle_timeout,
-        } = job.call()?;
-        let path = self.paths.of(names, arity)?;
+        let arity = u8::try_from(job.field(job::ARITY)).ok()?;
+        let path = self.paths.of(job.bytes(job::NAMES, job::NAMES_LENGTH)?, arity)?;
+        let headers = job.bytes(job::HEADERS, job::HEADERS_LENGTH)?;
         let carried = match std::str::from_utf8(headers).ok()? {
             "" => None,
             headers => Some(options::call_headers(headers)?),
         };
-        let request_id = match request_id {
-            None => None,
-            Some(id) => {
-                Some(Arc::new(FirstRequestId::new(STANDARD.decode(id).ok()?.try_into().ok()?)))
-            }
+        let request_id = match job.request_id()? {
+            [] => None,
+            id => Some(Arc::new(FirstRequestId::new(STANDARD.decode(id).ok()?.try_into().ok()?))),
         };
-        let mut request = CallRequest::new(path, Box::new(job.into_tape()));
-        request.secrets = Some(self.secrets.lock().clone());
-        request.carried = carried;
-        request.request_id = request_id;
-        request.connect_timeout = Some(duration(unlimited(connect_timeout)));
-        request.recv_timeout = Some(duration(unlimited(recv_timeout)));
-        request.timeout = limit(unlimited(timeout));
-        request.max_encoded_result_size = Some(size(unlimited(max_encoded_result_size)));
-        request.max_encoded_args_size = Some(size(unlimited(max_encoded_args_size)));
-        request.compression_threshold = Some(size(unlimited(compression_threshold)));
-        request.decode = Some(TermFlags(flags).decode_options(self.limits));
-        request.idempotent = TermFlags(flags).idempotent();
-        request.max_retries = max_retries;
-        request.hedge_delay = limit(unlimited(hedge_delay));
-        request.stream = TermFlags(flags).stream();
-        request.idle_timeout = duration(unlimited(idle_timeout));
-        Some(request)
+        let flags = TermFlags(job.field(job::FLAGS));
+        Some(CallRequest {
+            secrets: Some(self.secrets.lock().clone()),
+            carried,
+            request_id,
+            connect_timeout: Some(duration(job.limit(job::CONNECT_TIMEOUT))),
+            recv_timeout: Some(duration(job.limit(job::RECV_TIMEOUT))),
+            timeout: limit(job.limit(job::TIMEOUT)),
+            max_encoded_args_size: Some(size(job.limit(job::MAX_ENCODED_ARGS_SIZE))),
+            compression_threshold: Some(size(job.limit(job::COMPRESSION_THRESHOLD))),
+            max_encoded_result_size: Some(size(job.limit(job::MAX_ENCODED_RESULT_SIZE))),
+            decode: Some(flags.decode_options(self.limits)),
+            idempotent: flags.idempotent(),
+            max_retries: job.field(job::MAX_RETRIES),
+            stream: flags.stream(),
+            idle_timeout: duration(job.limit(job::IDLE_TIMEOUT)),
+            hedge_delay: limit(job.limit(job::HEDGE_DELAY)),
+            path,
+            arguments: Box::new(job.into_tape()),
+        })
     }
 
     /// Call it on any I/O thread.

@@ -76,38 +76,30 @@ impl Job {
         }
     }
 
-    fn field(&self, field: u32) -> u32 {
+    pub(crate) fn field(&self, field: u32) -> u32 {
         self.batch.words[self.start + field as usize]
     }
 
-    pub(crate) fn call(&self) -> Option<CallFields<'_>> {
-        let start = self.field(job::NAMES) as usize;
-        let end = start.checked_add(self.field(job::NAMES_LENGTH) as usize)?;
-        let headers = self.field(job::HEADERS) as usize;
-        let end_of_headers = headers.checked_add(self.field(job::HEADERS_LENGTH) as usize)?;
-        Some(CallFields {
-            client: self.field(job::CLIENT),
-            names: self.batch.bytes.get(start..end)?,
-            headers: self.batch.bytes.get(headers..end_of_headers)?,
-            request_id: match self.field(job::REQUEST_ID) as usize {
-                0 => None,
-                start => {
-                    let end = start.checked_add(REQUEST_ID_LENGTH)?;
-                    Some(self.batch.bytes.get(start..end)?)
-                }
-            },
-            arity: u8::try_from(self.field(job::ARITY)).ok()?,
-            flags: self.field(job::FLAGS),
-            connect_timeout: self.field(job::CONNECT_TIMEOUT),
-            recv_timeout: self.field(job::RECV_TIMEOUT),
-            max_encoded_result_size: self.field(job::MAX_ENCODED_RESULT_SIZE),
-            max_encoded_args_size: self.field(job::MAX_ENCODED_ARGS_SIZE),
-            compression_threshold: self.field(job::COMPRESSION_THRESHOLD),
-            timeout: self.field(job::TIMEOUT),
-            max_retries: self.field(job::MAX_RETRIES),
-            hedge_delay: self.field(job::HEDGE_DELAY),
-            idle_timeout: self.field(job::IDLE_TIMEOUT),
-        })
+    /// Infinite if the field says that there is no limit.
+    pub(crate) fn limit(&self, field: u32) -> f64 {
+        match self.field(field) {
+            u32::MAX => f64::INFINITY,
+            limit => limit.into(),
+        }
+    }
+
+    /// The bytes that the fields `start` and `length` locate; `None` if they exceed the batch.
+    pub(crate) fn bytes(&self, start: u32, length: u32) -> Option<&[u8]> {
+        let start = self.field(start) as usize;
+        self.batch.bytes.get(start..start.checked_add(self.field(length) as usize)?)
+    }
+
+    /// In base64, or empty if Rust makes it; `None` if it exceeds the batch.
+    pub(crate) fn request_id(&self) -> Option<&[u8]> {
+        match self.field(job::REQUEST_ID) as usize {
+            0 => Some(&[]),
+            start => self.batch.bytes.get(start..start.checked_add(REQUEST_ID_LENGTH)?),
+        }
     }
 
     pub(crate) fn into_tape(self) -> JobTape {
@@ -116,29 +108,6 @@ impl Job {
 }
 
 const REQUEST_ID_LENGTH: usize = 24;
-
-/// Times are in milliseconds; `u32::MAX` means none.
-pub(crate) struct CallFields<'a> {
-    pub(crate) client: u32,
-    pub(crate) names: &'a [u8],
-    pub(crate) headers: &'a [u8],
-    pub(crate) request_id: Option<&'a [u8]>,
-    pub(crate) arity: u8,
-    pub(crate) flags: u32,
-    pub(crate) connect_timeout: u32,
-    pub(crate) recv_timeout: u32,
-    pub(crate) max_encoded_result_size: u32,
-    pub(crate) max_encoded_args_size: u32,
-    pub(crate) compression_threshold: u32,
-    pub(crate) timeout: u32,
-    pub(crate) max_retries: u32,
-    pub(crate) hedge_delay: u32,
-    pub(crate) idle_timeout: u32,
-}
-
-pub(crate) fn unlimited(word: u32) -> f64 {
-    if word == u32::MAX { f64::INFINITY } else { word.into() }
-}
 
 pub(crate) struct JobTape {
     batch: Arc<JobBatch>,
