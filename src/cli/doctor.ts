@@ -1,8 +1,8 @@
-import { lookup } from 'node:dns/promises';
-import { type IncomingMessage, request } from 'node:http';
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { readFileSync } from 'node:fs';
-import { connect, isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import * as tls from 'node:tls';
 import type { Client } from '../client/client.js';
 import { parseEndpoint, type Endpoint } from '../options/endpoint.js';
@@ -37,11 +37,11 @@ export const doctor: Command = {
   async run(args, flags, terminal) {
     const [url] = takeArgs(args, ['URL']);
     const endpoint = parseEndpoint(url!);
-    const client = clientOf(url!, flags);
+    const examination = new Examination(endpoint, clientOf(url!, flags), flags, terminal);
     try {
-      return await new Examination(endpoint, client, flags, terminal).run();
+      return await examination.run();
     } finally {
-      await client.close();
+      await examination.close();
     }
   },
 };
@@ -67,6 +67,8 @@ const CLOCK_TOLERANCE = 5;
 const DAY = 86_400_000;
 
 const ANOTHER_SERVER = 'check the port: a proxy or another server may be using it';
+const UNKNOWN_NAME =
+  'check the spelling of the name, and that the DNS server of this machine knows it';
 const CLIENT_CERTIFICATE =
   'pass a client certificate with --cert and --key: the server requires one';
 
@@ -78,6 +80,10 @@ class Examination {
   /** For the steps up to TLS and those after it, in milliseconds. */
   readonly #connectTimeout: number;
   readonly #recvTimeout: number;
+  /** The steps up to `backwater` wait for its events. */
+  readonly #request: ClientRequest;
+  /** Rejects when the connection or the request fails. */
+  readonly #failure: Promise<never>;
 
   constructor(endpoint: Endpoint, client: Client, flags: Flags, terminal: Terminal) {
     this.#endpoint = endpoint;
@@ -87,6 +93,17 @@ class Examination {
     const most = timeOf(flags, 'timeout') ?? Infinity;
     this.#connectTimeout = Math.min(timeOf(flags, 'connect-timeout') ?? 8000, most);
     this.#recvTimeout = Math.min(timeOf(flags, 'recv-timeout') ?? 5000, most);
+    const { scheme, host, port } = endpoint;
+    this.#request = (scheme === 'https' ? secureRequest : request)({
+      host,
+      port,
+      path: '/backwater/1/backwater_doctor/examine/0',
+      method: 'POST',
+      agent: false,
+      ...(scheme === 'https' ? this.#tlsOptions() : {}),
+    });
+    this.#failure = new Promise((_resolve, reject) => this.#request.on('error', reject));
+    this.#failure.catch(() => {});
   }
 
   async run(): Promise<number> {
@@ -99,6 +116,7 @@ class Examination {
       ['clock', async () => this.#compareClocks()],
       ['signature', () => this.#signature()],
     ];
+    await once(this.#request, 'socket');
     for (const [name, step] of steps) {
       const start = performance.now();
       try {
@@ -115,6 +133,11 @@ class Examination {
     return EXIT.ok;
   }
 
+  async close(): Promise<void> {
+    this.#request.destroy();
+    await this.#client.close();
+  }
+
   #report(sign: '✔' | '!' | '✘', name: string, text: string, time?: number): void {
     const style = sign === '✔' ? 'green' : sign === '!' ? 'yellow' : 'red';
     const took = time === undefined ? '' : this.#terminal.style(` (${time.toFixed(0)} ms)`, 'dim');
@@ -125,92 +148,84 @@ class Examination {
   async #resolve(): Promise<Finding> {
     const { host } = this.#endpoint;
     if (isIP(host) !== 0) return { text: `${host} is an address` };
-    try {
-      const addresses = await within(this.#connectTimeout, lookup(host, { all: true }), () => {
-        return new Failed(
-          this.#late(`no address for ${host}`, this.#connectTimeout),
-          'check that this machine can reach its DNS server',
-          EXIT.timeout,
-        );
+    const addresses: string[] = [];
+    const found = new Promise<void>((resolve) => {
+      this.#socket.on('lookup', (error: Error | null, address: string) => {
+        if (error === null) resolve(void addresses.push(address));
       });
-      return {
-        text: `${host} resolves to ${addresses.map(({ address }) => address).join(', ')}`,
-      };
-    } catch (cause) {
-      if (cause instanceof Failed) throw cause;
-      const { code = '' } = cause as NodeJS.ErrnoException;
-      const advice =
-        code === 'ENOTFOUND'
-          ? 'check the spelling of the name, and that the DNS server of this machine knows it'
-          : 'check that this machine can reach its DNS server';
-      throw new Failed(`no address for ${host}: ${code}`, advice, EXIT.connect, { cause });
-    }
+    });
+    const advice = 'check that this machine can reach its DNS server';
+    await this.#part(found, this.#connectTimeout, [`no address for ${host}`, advice], (cause) => {
+      const { code = '' } = cause;
+      const message = `no address for ${host}: ${code}`;
+      return new Failed(message, code === 'ENOTFOUND' ? UNKNOWN_NAME : advice, EXIT.connect, {
+        cause,
+      });
+    });
+    return { text: `${host} resolves to ${addresses.join(', ')}` };
   }
 
-  #late(what: string, limit: number): string {
-    return `${what} within ${limit} ms`;
+  get #socket(): Socket {
+    return this.#request.socket!;
+  }
+
+  /** @param late what is missing if the limit has passed, and advice */
+  async #part<T>(
+    part: Promise<T>,
+    limit: number,
+    late: readonly [what: string, advice: string],
+    failed: (cause: TlsFailure) => Error,
+  ): Promise<T> {
+    const [what, advice] = late;
+    let timer: NodeJS.Timeout | undefined;
+    const passed = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(new Failed(`${what} within ${limit} ms`, advice, EXIT.timeout));
+      }, limit);
+    });
+    try {
+      return await Promise.race([part, passed, this.#failure]);
+    } catch (cause) {
+      throw cause instanceof Failed ? cause : failed(cause as TlsFailure);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #connect(): Promise<Finding> {
     const { host, port } = this.#endpoint;
-    const socket = connect({ host, port });
-    const connected = new Promise<Finding>((resolve, reject) => {
-      socket.once('connect', () => {
-        resolve({ text: `connected to ${socket.remoteAddress} port ${socket.remotePort}` });
-      });
-      socket.once('error', (cause: NodeJS.ErrnoException) => {
-        const code = cause.code ?? cause.message;
-        const elsewhere = /^(127\.|::1$|localhost$)/.test(host)
-          ? ''
-          : ', and does not listen on its loopback address only';
-        const advice =
-          code === 'ECONNREFUSED'
-            ? `check that the server is running and uses this port${elsewhere}`
-            : 'check the address and the route from this machine to it';
-        const message = `no connection to ${host} port ${port}: ${code}`;
-        reject(new Failed(message, advice, EXIT.connect, { cause }));
-      });
+    const place = `${host} port ${port}`;
+    const silence = 'check the address, and that no firewall drops the packets';
+    const connected = once(this.#socket, 'connect');
+    const late = [`no answer from ${place}`, silence] as const;
+    await this.#part(connected, this.#connectTimeout, late, (cause) => {
+      const code = cause.code ?? cause.message;
+      const elsewhere = /^(127\.|::1$|localhost$)/.test(host)
+        ? ''
+        : ', and does not listen on its loopback address only';
+      const advice =
+        code === 'ECONNREFUSED'
+          ? `check that the server is running and uses this port${elsewhere}`
+          : 'check the address and the route from this machine to it';
+      return new Failed(`no connection to ${place}: ${code}`, advice, EXIT.connect, { cause });
     });
-    try {
-      return await within(this.#connectTimeout, connected, () => {
-        const message = this.#late(`no answer from ${host} port ${port}`, this.#connectTimeout);
-        const advice = 'check the address, and that no firewall drops the packets';
-        return new Failed(message, advice, EXIT.timeout);
-      });
-    } finally {
-      socket.destroy();
-    }
+    return { text: `connected to ${this.#socket.remoteAddress} port ${this.#socket.remotePort}` };
   }
 
   async #handshake(): Promise<Finding> {
-    const { host, port } = this.#endpoint;
     const { name } = this;
-    const socket = tls.connect({ host, port, ...this.#tlsOptions() });
-    const secured = new Promise<Finding>((resolve, reject) => {
-      socket.once('secureConnect', () => {
-        const { subject, valid_to: end } = socket.getPeerCertificate();
-        const left = Math.floor((Date.parse(end) - Date.now()) / DAY);
-        const own = this.#flags.text('cert') === undefined ? '' : ', with a client certificate';
-        const text = `${socket.getProtocol()}, ${socket.getCipher().name}, certificate of ${subject?.CN ?? name} valid for ${left} more days${own}`;
-        resolve(left > 14 ? { text } : { text, warning: 'the certificate expires soon: renew it' });
-      });
-      socket.once('error', (cause: TlsFailure) => {
-        const advice = tlsAdvice(cause.code ?? '');
-        reject(
-          new Failed(`handshake failed: ${tlsReason(cause, name)}`, advice, EXIT.connect, {
-            cause,
-          }),
-        );
-      });
+    const socket = this.#socket as tls.TLSSocket;
+    const secured = once(socket, 'secureConnect');
+    const late = ['no TLS handshake', 'check that the server speaks TLS on this port'] as const;
+    await this.#part(secured, this.#connectTimeout, late, (cause) => {
+      const message = `handshake failed: ${tlsReason(cause, name)}`;
+      return new Failed(message, tlsAdvice(cause.code ?? ''), EXIT.connect, { cause });
     });
-    try {
-      return await within(this.#connectTimeout, secured, () => {
-        const message = this.#late('no TLS handshake', this.#connectTimeout);
-        return new Failed(message, 'check that the server speaks TLS on this port', EXIT.timeout);
-      });
-    } finally {
-      socket.destroy();
-    }
+    const { subject, valid_to: end } = socket.getPeerCertificate();
+    const left = Math.floor((Date.parse(end) - Date.now()) / DAY);
+    const own = this.#flags.text('cert') === undefined ? '' : ', with a client certificate';
+    const text = `${socket.getProtocol()}, ${socket.getCipher().name}, certificate of ${subject?.CN ?? name} valid for ${left} more days${own}`;
+    return left > 14 ? { text } : { text, warning: 'the certificate expires soon: renew it' };
   }
 
   get name(): string {
@@ -239,39 +254,23 @@ class Examination {
 
   /** Only a backwater server answers an unsigned request with this challenge. */
   async #identify(): Promise<Finding> {
-    const { scheme } = this.#endpoint;
     this.#asked = Date.now();
-    const asked = (scheme === 'https' ? secureRequest : request)({
-      host: this.#endpoint.host,
-      port: this.#endpoint.port,
-      path: '/backwater/1/backwater_doctor/examine/0',
-      method: 'POST',
-      agent: false,
-      ...(scheme === 'https' ? this.#tlsOptions() : {}),
-    });
-    const answered = new Promise<IncomingMessage>((resolve, reject) => {
-      asked.once('response', resolve);
-      asked.once('error', (cause: TlsFailure) => reject(noAnswer(cause, scheme)));
-      asked.end();
-    });
-    try {
-      const response = await within(this.#recvTimeout, answered, () => {
-        const message = this.#late('no HTTP response', this.#recvTimeout);
-        return new Failed(
-          message,
-          'check that the server is not overloaded, and that no other server uses this port',
-          EXIT.timeout,
-        );
-      });
-      const body = await within(this.#recvTimeout, textOf(response), () => {
-        const message = this.#late('no complete HTTP response', this.#recvTimeout);
-        return new Failed(message, ANOTHER_SERVER, EXIT.timeout);
-      });
-      this.#date = response.headers.date;
-      return identity(response, body);
-    } finally {
-      asked.destroy();
-    }
+    const answered = once(this.#request, 'response') as Promise<[IncomingMessage]>;
+    this.#request.end();
+    const overload =
+      'check that the server is not overloaded, and that no other server uses this port';
+    const late = ['no HTTP response', overload] as const;
+    const [response] = await this.#part(answered, this.#recvTimeout, late, (cause) =>
+      noAnswer(cause, this.#endpoint.scheme),
+    );
+    const body = await this.#part(
+      textOf(response),
+      this.#recvTimeout,
+      ['no complete HTTP response', ANOTHER_SERVER],
+      (cause) => cause,
+    );
+    this.#date = response.headers.date;
+    return identity(response, body);
   }
 
   #asked = 0;
@@ -366,19 +365,6 @@ function noAnswer(cause: TlsFailure, scheme: string): Failed {
       ? `check that the server speaks HTTP on this port${scheme === 'http' ? ', or use https://' : ''}`
       : ANOTHER_SERVER;
   return new Failed(`no HTTP response: ${cause.message}`, advice, EXIT.connect, { cause });
-}
-
-async function within<T>(limit: number, promise: Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const passed = new Promise<never>((_resolve, reject) => {
-    if (Number.isFinite(limit)) timer = setTimeout(() => reject(late()), limit);
-  });
-  promise.catch(() => {});
-  try {
-    return await Promise.race([promise, passed]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function authenticationAdvice(
