@@ -1,18 +1,4 @@
-import {
-  BackwaterError,
-  ClosedError,
-  ConnectError,
-  ConnectionLostError,
-  ListenError,
-  OptionError,
-  QueueFullError,
-  RemoteError,
-  RemoteException,
-  ResponseAuthenticationError,
-  StreamError,
-  TermError,
-  TimeoutError,
-} from '../errors/errors.js';
+import { type BackwaterErrorCode, isBackwaterError, TermError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { isError } from '../platform/realms.js';
 import { UsageError } from './usage-error.js';
@@ -45,22 +31,31 @@ export const EXIT_MEANINGS: Readonly<Record<(typeof EXIT)[keyof typeof EXIT], st
   [EXIT.internal]: 'a bug in this program: please report it with the output of --verbose',
 };
 
+const STATUS: Readonly<Partial<Record<BackwaterErrorCode, number>>> = {
+  ERR_BACKWATER_OPTION: EXIT.usage,
+  ERR_BACKWATER_REMOTE_EXCEPTION: EXIT.exception,
+  ERR_BACKWATER_REMOTE: EXIT.refused,
+  ERR_BACKWATER_TIMEOUT: EXIT.timeout,
+  ERR_BACKWATER_CONNECT: EXIT.connect,
+  ERR_BACKWATER_TLS: EXIT.connect,
+  ERR_BACKWATER_LISTEN: EXIT.connect,
+  EACCES: EXIT.connect,
+  EADDRINUSE: EXIT.connect,
+  EADDRNOTAVAIL: EXIT.connect,
+  ERR_BACKWATER_CONNECTION_LOST: EXIT.connect,
+  ERR_BACKWATER_STREAM: EXIT.connect,
+  ERR_BACKWATER_CLOSED: EXIT.connect,
+  ERR_BACKWATER_QUEUE_FULL: EXIT.connect,
+  ERR_BACKWATER_RESPONSE_AUTHENTICATION: EXIT.authentication,
+};
+
 export function statusOf(error: unknown): number {
-  if (error instanceof UsageError || error instanceof OptionError) return EXIT.usage;
-  if (error instanceof RemoteException) return EXIT.exception;
-  if (error instanceof RemoteError) return EXIT.refused;
-  if (error instanceof TimeoutError) return EXIT.timeout;
-  if (error instanceof ConnectError || error instanceof ListenError) return EXIT.connect;
-  if (error instanceof ConnectionLostError || error instanceof StreamError) return EXIT.connect;
-  if (error instanceof ClosedError) return EXIT.connect;
-  if (error instanceof QueueFullError) return EXIT.connect;
-  if (error instanceof ResponseAuthenticationError) return EXIT.authentication;
+  if (error instanceof UsageError) return EXIT.usage;
   // Only values that cannot be encoded have a path.
-  if (error instanceof TermError && error.path === undefined) return EXIT.response;
-  if (error instanceof TermError) return EXIT.usage;
+  if (error instanceof TermError && error.path !== undefined) return EXIT.usage;
+  if (isBackwaterError(error)) return STATUS[error.code] ?? EXIT.response;
   if (codeOf(error) === 'ERR_BACKWATER_NATIVE') return EXIT.addon;
-  if (isSystemError(error)) return EXIT.usage;
-  return error instanceof BackwaterError ? EXIT.response : EXIT.internal;
+  return isSystemError(error) ? EXIT.usage : EXIT.internal;
 }
 
 function codeOf(error: unknown): unknown {
