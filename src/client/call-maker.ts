@@ -1,4 +1,4 @@
-import { bridge, type Pending } from '../bridge/bridge.js';
+import { bridge } from '../bridge/bridge.js';
 import { JOB_CALL, JobWord } from '../bridge/numbers.js';
 import { callChannel, isTraced } from '../calls/channels.js';
 import { FLAG_STREAM } from '../codec/control.js';
@@ -152,9 +152,7 @@ export class CallMaker {
   }
 
   #sendStream(call: Call, release: () => void): PendingStream {
-    const { module, fn, args, settings } = call;
-    const made = { module, fn, arity: args.length, settings };
-    const pending = new PendingStream(this.#tally, made, release);
+    const pending = new PendingStream(this.#tally, call, release);
     this.#enter(call, pending);
     return pending;
   }
@@ -223,20 +221,10 @@ export class CallMaker {
   }
 
   #send(call: Call, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
-    const { module, fn, args, settings } = call;
-    const pending = new PendingCall(
-      this.#tally,
-      settings,
-      resolve,
-      reject,
-      module,
-      fn,
-      args.length,
-    );
-    this.#enter(call, pending);
+    this.#enter(call, new PendingCall(this.#tally, call, resolve, reject));
   }
 
-  #enter(call: Call, pending: Pending & { begun(id: number, size: number): void }): void {
+  #enter(call: Call, pending: PendingCall): void {
     const id = bridge.newId();
     const size = this.#post(id, call);
     // Last, because getters of the arguments may throw or never return.

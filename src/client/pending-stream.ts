@@ -1,17 +1,11 @@
-import type { AsyncResource } from 'node:async_hooks';
-import { bridge, type Pending } from '../bridge/bridge.js';
-import { requestIdOf, setRequestId } from '../bridge/request-id.js';
-import { readArrival } from '../codec/decoder.js';
-import { reviversOf } from '../codec/revivers.js';
+import { bridge } from '../bridge/bridge.js';
+import { requestIdOf } from '../bridge/request-id.js';
 import type { Arrival } from '../codec/tape-buffers.js';
-import { BackwaterError } from '../errors/errors.js';
 import { rejection } from '../platform/call-stack.js';
-import { contextOfCaller } from '../platform/host.js';
 import { isTuple } from '../terms/tuple.js';
-import { abortReason, offAbort, onAbort } from './abort.js';
-import { exceptionOf, failureOf, type MadeCall } from './call-end.js';
+import type { Call } from './intercept.js';
 import type { StreamSource } from './item-stream.js';
-import { CANCELLED, countFailure, REMOTE_EXCEPTION, type Tally } from './pending-call.js';
+import { PendingCall, type Tally } from './pending-call.js';
 
 type Step = IteratorResult<unknown, undefined>;
 
@@ -27,50 +21,26 @@ const NONE: readonly unknown[] = [];
  * Items arrive in arrays. Taking the first item of an array requests the next array, so there are two at
  * most.
  */
-export class PendingStream implements Pending, StreamSource {
-  readonly #tally: Tally;
-  readonly #call: MadeCall;
+export class PendingStream extends PendingCall implements StreamSource {
   readonly #release: () => void;
-  #id = 0;
-  #size = 0;
   #items = NONE;
   #taken = 0;
   #arrays: (readonly unknown[])[] = [];
   #waiting: Waiting[] = [];
   #onOpened: ((failed?: Promise<never>) => void) | undefined;
-  #hasEnded = false;
   /** Thrown after the last item. */
   #failure: { readonly error: unknown; readonly isRemote: boolean } | undefined;
-  #cancel: (() => void) | undefined;
-  #scope: AsyncResource | undefined;
 
   /** @param release called once, when no item remains to arrive or to be taken */
-  constructor(tally: Tally, call: MadeCall, release: () => void) {
-    this.#tally = tally;
-    this.#call = call;
+  constructor(tally: Tally, call: Call, release: () => void) {
+    super(tally, call);
     this.#release = release;
-  }
-
-  begun(id: number, size: number): void {
-    this.#id = id;
-    this.#size = size;
-    this.#tally.pending++;
-    this.#tally.bytes += size;
-    const { signal, revivers } = this.#call.settings;
-    if (reviversOf(revivers) !== undefined) this.#scope = contextOfCaller('BackwaterReply');
-    if (signal === undefined) return;
-    this.#cancel = () => {
-      if (this.#giveUp()) countFailure(this.#tally, { code: CANCELLED });
-      this.#fail(abortReason(signal));
-    };
-    if (signal.aborted) this.#cancel();
-    else onAbort(signal, this.#cancel);
   }
 
   /** Resolves with the first items or the end. */
   opened(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#hasEnded) resolve(this.#failedFirst());
+      if (this.isSettled) resolve(this.#failedFirst());
       else this.#onOpened = resolve;
     });
   }
@@ -89,9 +59,9 @@ export class PendingStream implements Pending, StreamSource {
       this.#items = NONE;
       this.#taken = 0;
       const items = this.#arrays.shift();
-      if (items === undefined) return this.#hasEnded ? this.#end() : undefined;
+      if (items === undefined) return this.isSettled ? this.#end() : undefined;
       this.#items = items;
-      if (!this.#hasEnded) bridge.pull(this.#id);
+      if (!this.isSettled) bridge.pull(this.id);
     }
     return { value: this.#items[this.#taken++], done: false };
   }
@@ -113,8 +83,7 @@ export class PendingStream implements Pending, StreamSource {
   }
 
   #open(): void {
-    this.#tally.bytes -= this.#size;
-    this.#size = 0;
+    this.releaseArgs();
     this.#onOpened?.(this.#failedFirst());
     this.#onOpened = undefined;
   }
@@ -127,12 +96,16 @@ export class PendingStream implements Pending, StreamSource {
   }
 
   onItems(arrival: Arrival): void {
+    this.inScope(this.#receive, arrival);
+  }
+
+  #receive(arrival: Arrival): void {
     let items: unknown;
     try {
-      items = this.#read(arrival);
+      items = this.read(arrival);
     } catch (error) {
-      this.#giveUp();
-      this.#failWith(BackwaterError.from(error), requestIdOf(arrival));
+      this.giveUp();
+      this.failWith(error, requestIdOf(arrival));
       return;
     }
     this.#arrays.push(items as unknown[]);
@@ -141,95 +114,51 @@ export class PendingStream implements Pending, StreamSource {
   }
 
   onEnd(): void {
-    this.#settle();
+    this.settle();
     this.#open();
     this.#deliver();
   }
 
-  onReturn(arrival: Arrival): void {
-    try {
-      const value = this.#read(arrival);
-      this.#arrays.push(itemsOf(value));
-    } catch (error) {
-      this.#failWith(BackwaterError.from(error), requestIdOf(arrival));
-      return;
-    }
+  protected override succeed(value: unknown): void {
+    this.#arrays.push(itemsOf(value));
     this.onEnd();
   }
 
-  onException(arrival: Arrival): void {
-    const requestId = requestIdOf(arrival);
-    let error: unknown;
-    try {
-      const { settings } = this.#call;
-      error = this.#run(() => exceptionOf(arrival, settings));
-    } catch (failure) {
-      this.#failWith(BackwaterError.from(failure), requestId);
-      return;
-    }
-    countFailure(this.#tally, { code: REMOTE_EXCEPTION });
-    setRequestId(error, requestId);
-    this.#fail(error, true);
+  protected override abort(reason: unknown): void {
+    this.fail(reason, false);
   }
 
-  onFailure(error: Error, requestId?: string): void {
-    this.#failWith(failureOf(error, this.#call), requestId);
-  }
-
-  #failWith(error: Error, requestId: string | undefined): void {
-    countFailure(this.#tally, error);
-    setRequestId(error, requestId);
-    this.#fail(error);
-  }
-
-  #fail(error: unknown, isRemote = false): void {
+  protected override fail(error: unknown, isRemote: boolean): void {
     this.#failure = { error, isRemote };
     this.onEnd();
   }
 
+  /** Until the last item has been taken, the signal can still abort the stream. */
+  protected override settle(): void {
+    this.countEnd();
+  }
+
   end(): Promise<void> {
-    this.#giveUp();
+    this.giveUp();
     this.#failure = undefined;
     this.#finish();
     this.onEnd();
     return Promise.resolve();
   }
 
-  /** Returns false if the stream had ended. */
-  #giveUp(): boolean {
+  protected override giveUp(): boolean {
     this.#items = NONE;
     this.#taken = 0;
     this.#arrays = [];
-    if (!bridge.forget(this.#id)) return false;
-    bridge.cancel(this.#id);
-    return true;
-  }
-
-  #settle(): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    this.#scope?.emitDestroy();
-    this.#tally.pending--;
+    return super.giveUp();
   }
 
   #finish(): void {
-    const cancel = this.#cancel;
-    const { signal } = this.#call.settings;
-    this.#cancel = undefined;
-    if (signal !== undefined && cancel !== undefined) offAbort(signal, cancel);
+    this.ignoreSignal();
     if (!this.#isReleased) this.#release();
     this.#isReleased = true;
   }
   #isReleased = false;
-
-  #read(arrival: Arrival): unknown {
-    const { terms, revivers } = this.#call.settings;
-    return this.#run(() => readArrival(arrival, terms === 'exact', reviversOf(revivers)));
-  }
-
-  #run<T>(read: () => T): T {
-    return this.#scope === undefined ? read() : this.#scope.runInAsyncScope(read);
-  }
 }
 
 export function itemsOf(value: unknown): readonly unknown[] {
