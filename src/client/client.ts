@@ -7,6 +7,7 @@ import { defaultIoThreads } from '../options/io-threads.js';
 import { ownProperties } from '../platform/own-properties.js';
 import { clientOptions, type ClientOptions } from './options.js';
 import { parseSecrets, type Secret } from '../options/secrets.js';
+import { refuseOption } from '../options/table.js';
 import { type NativeTlsClient, tlsClientOptions } from '../options/tls.js';
 import { maxValueSize } from '../platform/heap.js';
 import { endpointOptions, startResolver, stopResolver } from '../resolve/endpoints.js';
@@ -129,9 +130,7 @@ function noOptions(given: unknown): OptionError {
 function secureOptions(source: Source, tls: unknown): NativeTlsClient | null {
   if (!maySpeakTls(source)) {
     if (tls === undefined) return null;
-    throw new OptionError("option 'tls' is for https URLs; option 'url' says http", {
-      option: 'tls',
-    });
+    throw refuseOption('tls', "is for https URLs; option 'url' says http");
   }
   const options = tlsClientOptions(tls === undefined ? {} : tls);
   if (options.ca === null && !options.acceptAny) shareTrustedRoots();

@@ -2,8 +2,13 @@ import { deadline, parent, type ParentCall, type TimeBound } from '../calls/dead
 import { copied, interception } from '../calls/interceptor.js';
 import { FLAG_IDEMPOTENT, FLAG_STREAM } from '../codec/control.js';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
-import { OptionError } from '../errors/errors.js';
-import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
+import {
+  option,
+  type OptionsOf,
+  readOptions,
+  refuseOption,
+  type Values,
+} from '../options/table.js';
 import {
   abortSignal,
   audience,
@@ -216,9 +221,9 @@ export function clientOptions(input?: ClientTuning | null, subject = 'the client
   const values = readOptions(clientTable, input, subject);
   const { minConnections, maxConnections } = values;
   if (minConnections > maxConnections) {
-    throw new OptionError(
-      `option 'minConnections' takes at most 'maxConnections', ${maxConnections}, not ${minConnections}`,
-      { option: 'minConnections' },
+    throw refuseOption(
+      'minConnections',
+      `takes at most 'maxConnections', ${maxConnections}, not ${minConnections}`,
     );
   }
   const metadata = Metadata.of(values.metadata);

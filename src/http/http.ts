@@ -27,6 +27,7 @@ import {
 import { encodeRequestOptions, type EncodeRequestOptions } from './options.js';
 import { parseEndpoint } from '../options/endpoint.js';
 import { parseSecrets } from '../options/secrets.js';
+import { refuseOption } from '../options/table.js';
 import type { Term } from '../terms/values.js';
 
 /** A signed request, for any HTTP client. */
@@ -75,9 +76,7 @@ export function encodeRequest(
   const endpoint = parseEndpoint(url);
   const secrets = parseSecrets(secret);
   if (tls !== undefined) {
-    throw new OptionError("option 'tls' is for clients: the HTTP client makes the connection", {
-      option: 'tls',
-    });
+    throw refuseOption('tls', 'is for clients: the HTTP client makes the connection');
   }
   checkCall(module, fn, args);
   const settings = beginning(encodeRequestOptions(rest, options));

@@ -3,7 +3,7 @@ import { inspectBriefly } from '../platform/inspect.js';
 import { isPlainObject } from '../platform/realms.js';
 import { types } from 'node:util';
 import { parseSecrets, type Secret } from './secrets.js';
-import type { OptionType } from './table.js';
+import { type OptionType, refuseOption } from './table.js';
 
 /** The secrets of one caller, and whether its requests must state its name. */
 export type CallerSecrets =
@@ -50,15 +50,13 @@ export function parseCallers(value: unknown): NativeCaller[] {
   if (!isRecord(value)) return [{ name: null, secrets: parseSecrets(value), needsName: null }];
   const callers = Object.entries(value);
   if (callers.length === 0) {
-    throw new OptionError("option 'secret' takes at least one caller, not an empty object", {
-      option: 'secret',
-    });
+    throw refuseOption('secret', 'takes at least one caller, not an empty object');
   }
   return callers.map(([name, secrets]) => {
     if (!callerName.accepts(name)) {
-      throw new OptionError(
-        `option 'secret' has a caller whose name is not ${callerName.takes}: ${inspectBriefly(name, 100)}`,
-        { option: 'secret' },
+      throw refuseOption(
+        'secret',
+        `has a caller whose name is not ${callerName.takes}: ${inspectBriefly(name, 100)}`,
       );
     }
     return { name, ...parseCaller(secrets, `secret.${name}`) };
@@ -78,10 +76,8 @@ function parseCaller(value: unknown, option: string): Omit<NativeCaller, 'name'>
   const secrets = parseSecrets(secret, `${option}.secret`);
   if (hint === undefined) return { secrets, needsName: null };
   if (hint !== 'optional' && hint !== 'required') {
-    throw new OptionError(
-      `option '${option}.hint' takes 'optional' or 'required', not ${inspectBriefly(hint, 100)}`,
-      { option: `${option}.hint` },
-    );
+    const given = inspectBriefly(hint, 100);
+    throw refuseOption(`${option}.hint`, `takes 'optional' or 'required', not ${given}`);
   }
   return { secrets, needsName: hint === 'required' };
 }

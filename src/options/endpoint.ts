@@ -3,6 +3,7 @@ import { URL } from 'node:url';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { isUrl } from '../platform/realms.js';
+import { refuseOption } from './table.js';
 
 export interface Endpoint {
   readonly scheme: 'http' | 'https';
@@ -80,6 +81,5 @@ function endpointOf(scheme: Endpoint['scheme'], { hostname }: URL, port: number)
 }
 
 function refuse(what: string, cause?: unknown): OptionError {
-  const options = cause === undefined ? {} : { cause };
-  return new OptionError(`option 'url' ${what}`, { option: 'url', ...options });
+  return refuseOption('url', what, cause);
 }

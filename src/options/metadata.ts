@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { isPlainObject } from '../platform/realms.js';
+import { refuseOption } from './table.js';
 
 /** Metadata of a call: an object of names and values, or a map such as `context.metadata`. */
 export type MetadataInput = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
@@ -127,5 +128,5 @@ function encode(entries: ReadonlyMap<string, string>): string {
 }
 
 function refused(what: string): OptionError {
-  return new OptionError(`option 'metadata' ${what}`, { option: 'metadata' });
+  return refuseOption('metadata', what);
 }

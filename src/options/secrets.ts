@@ -1,8 +1,8 @@
 import process from 'node:process';
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
-import { OptionError } from '../errors/errors.js';
 import { copyBytes } from '../platform/bytes.js';
+import { refuseOption } from './table.js';
 
 /** A secret: bytes, or text, which is encoded as UTF-8. */
 export type Secret = string | Uint8Array;
@@ -15,15 +15,12 @@ export type Secret = string | Uint8Array;
 export function parseSecrets(value: unknown, option = 'secret'): Buffer[] {
   if (!Array.isArray(value)) return [parseSecret(value, option)];
   if (value.length === 0) {
-    throw new OptionError(
-      `option '${option}' takes a list of at least one secret, not an empty one`,
-      { option },
-    );
+    throw refuseOption(option, 'takes a list of at least one secret, not an empty one');
   }
   if (value.length > MAX_SECRETS) {
-    throw new OptionError(
-      `option '${option}' takes a list of at most ${MAX_SECRETS} secrets, not ${value.length}, since each is tried for every message`,
-      { option },
+    throw refuseOption(
+      option,
+      `takes a list of at most ${MAX_SECRETS} secrets, not ${value.length}, since each is tried for every message`,
     );
   }
   // Unlike `map`, Array.from visits holes.
@@ -48,16 +45,16 @@ function warnOfShort(length: number, option: string): void {
 }
 
 function parseSecret(value: unknown, option: string): Buffer {
-  const takes = `option '${option}' takes a Uint8Array or a string`;
+  const takes = 'takes a Uint8Array or a string';
   if (typeof value === 'string') {
     if (!value.isWellFormed()) {
-      throw new OptionError(`${takes} without lone surrogates`, { option });
+      throw refuseOption(option, `${takes} without lone surrogates`);
     }
   } else if (!types.isUint8Array(value)) {
-    throw new OptionError(`${takes}, not ${value === null ? 'null' : typeof value}`, { option });
+    throw refuseOption(option, `${takes}, not ${value === null ? 'null' : typeof value}`);
   }
   const bytes = typeof value === 'string' ? encodeText(value) : copyBytes(value);
-  if (bytes.length === 0) throw new OptionError(`${takes} that is not empty`, { option });
+  if (bytes.length === 0) throw refuseOption(option, `${takes} that is not empty`);
   warnOfShort(bytes.length, option);
   return bytes;
 }

@@ -24,6 +24,12 @@ export type OptionsOf<Table extends OptionTable> = {
   readonly [Name in keyof Table]?: Values<Table>[Name] | undefined;
 };
 
+/** @param what follows the option's name in the message */
+export function refuseOption(option: string, what: string, cause?: unknown): OptionError {
+  const fields = cause === undefined ? { option } : { option, cause };
+  return new OptionError(`option '${option}' ${what}`, fields);
+}
+
 export function option<T>(type: OptionType<T>, fallback: T): Option<T> {
   return { type, fallback };
 }
@@ -53,7 +59,7 @@ export function readOptions<Table extends OptionTable>(
     if (!type.accepts(value)) {
       const given = inspectBriefly(value, 100);
       const full = `${prefix}${name}`;
-      throw new OptionError(`option '${full}' takes ${type.takes}, not ${given}`, { option: full });
+      throw refuseOption(full, `takes ${type.takes}, not ${given}`);
     }
     values[name] = value;
   }

@@ -3,10 +3,9 @@ import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
-import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { toJson } from '../platform/json.js';
-import { option, type OptionsOf, type OptionType, readOptions } from './table.js';
+import { option, type OptionsOf, type OptionType, readOptions, refuseOption } from './table.js';
 import { boolean, hostName, optional } from './types.js';
 import { copyBytes } from '../platform/bytes.js';
 import { isUrl } from '../platform/realms.js';
@@ -116,8 +115,8 @@ function readCertificate(
   { cert, key }: { cert?: Pem | readonly Pem[] | undefined; key?: Pem | undefined },
   prefix: string,
 ): { cert: string; key: string } {
-  if (cert === undefined) throw refuse(`${prefix}cert`, `is required: ${pems.takes}`);
-  if (key === undefined) throw refuse(`${prefix}key`, `is required: ${PEM}`);
+  if (cert === undefined) throw refuseOption(`${prefix}cert`, `is required: ${pems.takes}`);
+  if (key === undefined) throw refuseOption(`${prefix}key`, `is required: ${PEM}`);
   return { cert: textOf(cert, `${prefix}cert`), key: textOf(key, `${prefix}key`) };
 }
 
@@ -125,12 +124,15 @@ export function tlsClientOptions(input: unknown): NativeTlsClient {
   const values = readTls(tlsClientTable, input, "the client's tls", 'tls.');
   const { ca, cert, key, servername, dangerouslyAcceptAnyCertificate } = values;
   if (cert !== undefined && key === undefined)
-    throw refuse('tls.key', "must be given with 'tls.cert'");
+    throw refuseOption('tls.key', "must be given with 'tls.cert'");
   if (key !== undefined && cert === undefined)
-    throw refuse('tls.cert', "must be given with 'tls.key'");
+    throw refuseOption('tls.cert', "must be given with 'tls.key'");
   if (dangerouslyAcceptAnyCertificate) {
     if (ca !== undefined) {
-      throw refuse('tls.dangerouslyAcceptAnyCertificate', "cannot be true when 'tls.ca' is set");
+      throw refuseOption(
+        'tls.dangerouslyAcceptAnyCertificate',
+        "cannot be true when 'tls.ca' is set",
+      );
     }
     warnOnce();
   }
@@ -159,7 +161,10 @@ function readTls<Table extends typeof certificateTable>(
 ): ReturnType<typeof readOptions<Table>> {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     const takes = `takes an object such as { ${Object.keys(table).slice(0, 2).join(', ')} }`;
-    throw refuse(prefix === '' ? 'options' : 'tls', `${takes}, not ${inspectBriefly(input, 100)}`);
+    throw refuseOption(
+      prefix === '' ? 'options' : 'tls',
+      `${takes}, not ${inspectBriefly(input, 100)}`,
+    );
   }
   return readOptions(table, input, subject, undefined, prefix);
 }
@@ -176,7 +181,7 @@ function textOf(value: Pem | readonly Pem[], name: string): string {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const path = inspectBriefly(isUrl(single) ? single.href : single, 200);
-    throw refuse(name, `takes ${PEM}; the file ${path} cannot be read (${code})`, cause);
+    throw refuseOption(name, `takes ${PEM}; the file ${path} cannot be read (${code})`, cause);
   }
 }
 
@@ -188,11 +193,6 @@ function pathOf(path: string | URL): string {
 /** Removes the byte order mark of editors on Windows, because PEM begins with a line. */
 function withoutMark(text: string): string {
   return text.replace(/^(?:\ufeff|\xef\xbb\xbf)/, '');
-}
-
-function refuse(name: string, what: string, cause?: unknown): OptionError {
-  const options = cause === undefined ? {} : { cause };
-  return new OptionError(`option '${name}' ${what}`, { option: name, ...options });
 }
 
 let warned = false;

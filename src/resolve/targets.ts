@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseEndpoint, type Endpoint } from '../options/endpoint.js';
+import { refuseOption } from '../options/table.js';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { isUrl } from '../platform/realms.js';
@@ -138,5 +139,5 @@ function atPlace(error: unknown, place: string): unknown {
 }
 
 function refuse(what: string): OptionError {
-  return new OptionError(`option 'url' ${what}`, { option: 'url' });
+  return refuseOption('url', what);
 }

@@ -1,6 +1,7 @@
 import { binaries, type DecodeOptions } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';
 import { callerName } from '../options/callers.js';
+import { refuseOption } from '../options/table.js';
 import { defineHidden } from '../platform/brands.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import {
@@ -155,10 +156,7 @@ export function expose<
     return Object.freeze(mark({}, { module, exports, callers })) as never;
   }
   if (!Array.isArray(exports)) {
-    throw new OptionError(
-      `option 'exports' takes a list of names, not ${inspectBriefly(exports, 100)}`,
-      { option: 'exports' },
-    );
+    throw refuseOption('exports', `takes a list of names, not ${inspectBriefly(exports, 100)}`);
   }
   const names = new Set<string>();
   for (const name of Array.from<unknown>(exports)) {
@@ -174,9 +172,9 @@ function callersOf(value: unknown): readonly string[] {
   const wrong = names.findIndex((name) => !callerName.accepts(name));
   if (names.length > 0 && wrong < 0) return Object.freeze(names as string[]);
   const given = wrong < 0 ? value : names[wrong];
-  throw new OptionError(
-    `option 'callers' takes a list of at least one caller, each ${callerName.takes}, not ${inspectBriefly(given, 100)}`,
-    { option: 'callers' },
+  throw refuseOption(
+    'callers',
+    `takes a list of at least one caller, each ${callerName.takes}, not ${inspectBriefly(given, 100)}`,
   );
 }
 
@@ -219,24 +217,17 @@ function exposeFunction(fn: AnyFunction, options: object): AnyFunction {
   const { context = false, args: schema } = given as Record<string, unknown>;
   if (typeof context !== 'boolean') {
     const text = inspectBriefly(context, 100);
-    throw new OptionError(`option 'context' takes true or false, not ${text}`, {
-      option: 'context',
-    });
+    throw refuseOption('context', `takes true or false, not ${text}`);
   }
   if (schema !== undefined) checkSchema(schema);
   const { binaries: own } = given as Record<string, unknown>;
   if (own !== undefined && !binaries.accepts(own)) {
-    throw new OptionError(
-      `option 'binaries' takes ${binaries.takes}, not ${inspectBriefly(own, 100)}`,
-      { option: 'binaries' },
-    );
+    throw refuseOption('binaries', `takes ${binaries.takes}, not ${inspectBriefly(own, 100)}`);
   }
   const { arity = arityOf(fn, context, schema) } = given as Record<string, unknown>;
   const arities = [...new Set(Array.isArray(arity) ? Array.from<unknown>(arity) : [arity])];
   if (arities.length === 0) {
-    throw new OptionError("option 'arity' takes at least one arity, not an empty list", {
-      option: 'arity',
-    });
+    throw refuseOption('arity', 'takes at least one arity, not an empty list');
   }
   for (const each of arities) checkArity(each, 'arity', "option 'arity'");
   // A new function, so that `fn` can be exposed with other arities as well.
@@ -260,9 +251,9 @@ function arityOf(fn: AnyFunction, context: boolean, schema: ArgsSchema | undefin
   const length = lengthOf(schema) ?? parameters;
   // The length of a function does not count rest parameters.
   if (length > 0 || lengthOf(schema) !== undefined) return length;
-  throw new OptionError(
-    "option 'arity' is needed: neither the schema nor the function says how many arguments there are",
-    { option: 'arity' },
+  throw refuseOption(
+    'arity',
+    'is needed: neither the schema nor the function says how many arguments there are',
   );
 }
 

@@ -1,6 +1,6 @@
 import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
 import { defineHidden } from '../platform/brands.js';
-import { OptionError } from '../errors/errors.js';
+import { refuseOption } from '../options/table.js';
 
 /** A [Standard Schema](https://standardschema.dev), version 1, such as a schema of zod, valibot or arktype. */
 export interface StandardSchema<Input = unknown, Output = Input> {
@@ -62,9 +62,9 @@ export function checkSchema(value: unknown): asserts value is ArgsSchema {
   const suitable =
     attempt(() => standard!.version === 1 && typeof standard!.validate === 'function') === true;
   if (suitable) return;
-  throw new OptionError(
-    `option 'args' takes a Standard Schema for the list of arguments, such as z.tuple([z.string()]), not ${inspectBriefly(value, 100)}`,
-    { option: 'args' },
+  throw refuseOption(
+    'args',
+    `takes a Standard Schema for the list of arguments, such as z.tuple([z.string()]), not ${inspectBriefly(value, 100)}`,
   );
 }
 

@@ -4,7 +4,7 @@ import cluster from 'node:cluster';
 import { URL } from 'node:url';
 import { bridge } from '../bridge/bridge.js';
 import { Dispatcher } from './dispatcher.js';
-import { ClosedError, type ExceptionClass, ListenError, OptionError } from '../errors/errors.js';
+import { ClosedError, type ExceptionClass, ListenError } from '../errors/errors.js';
 import { errorOf } from '../bridge/failures.js';
 import { addressText } from '../platform/inspect.js';
 import { nativeOptions, type NativeReplayOptions, type ServerAddress } from '../platform/native.js';
@@ -12,6 +12,7 @@ import { maxValueSize } from '../platform/heap.js';
 import { defaultIoThreads } from '../options/io-threads.js';
 import { ownProperties } from '../platform/own-properties.js';
 import { type NativeCaller, parseCallers, type ServerSecrets } from '../options/callers.js';
+import { refuseOption } from '../options/table.js';
 import {
   closeOptions,
   type CloseOptions,
@@ -158,7 +159,7 @@ function withoutTls(options: ServerOptions | undefined): ServerOptions | undefin
   if (!Object.hasOwn(options, 'tls')) return options;
   const { tls, ...rest }: ServerOptions & { readonly tls?: unknown } = options;
   if (tls === undefined) return rest;
-  throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
+  throw refuseOption('tls', 'is for startTlsServer');
 }
 
 const TLS_PORT = 8443;
@@ -237,28 +238,28 @@ async function listen(
 function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
   for (const [option, value] of Object.entries({ workers, workerOptions })) {
     if (value === undefined) continue;
-    throw new OptionError(
-      `option '${option}' needs modules that worker threads can import: pass their URL, such as ` +
+    throw refuseOption(
+      option,
+      'needs modules that worker threads can import: pass their URL, such as ' +
         "new URL('./modules.js', import.meta.url), instead of the modules themselves",
-      { option },
     );
   }
 }
 
 function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): void {
   if (interceptors !== undefined) {
-    throw new OptionError(
-      "option 'interceptors' has functions, which cannot cross to worker threads: export them from the " +
+    throw refuseOption(
+      'interceptors',
+      'has functions, which cannot cross to worker threads: export them from the ' +
         'file that the URL names, as in export const interceptors = [log]',
-      { option: 'interceptors' },
     );
   }
   for (const [option, value] of Object.entries({ encoders, revivers })) {
     if (value === undefined || value.length === 0) continue;
-    throw new OptionError(
-      `option '${option}' has functions, which cannot cross to worker threads: pass the modules ` +
+    throw refuseOption(
+      option,
+      'has functions, which cannot cross to worker threads: pass the modules ' +
         'themselves instead of their URL',
-      { option },
     );
   }
 }
@@ -351,10 +352,7 @@ function replayOptions(settings: ServerSettings): NativeReplayOptions | null {
   const { replayProtection, audience, maxClockDifference, replayCapacity } = settings;
   if (replayProtection === 'off') {
     if (audience === undefined) return null;
-    throw new OptionError(
-      "option 'audience' has no effect without replayProtection 'prefer' or 'require'",
-      { option: 'audience' },
-    );
+    throw refuseOption('audience', "has no effect without replayProtection 'prefer' or 'require'");
   }
   return nativeOptions({
     required: replayProtection === 'require',
