@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer';
 import type { Arrival } from '../codec/tape-buffers.js';
 import { EVENT_WORDS, EventWord } from './numbers.js';
+import { defineShown } from '../platform/brands.js';
+import { attempt } from '../platform/inspect.js';
 import { isError } from '../platform/realms.js';
 
 const LENGTH = 4;
@@ -19,12 +21,5 @@ export function requestIdOf({
 export function setRequestId(error: unknown, requestId: string | undefined): void {
   if (requestId === undefined || !isError(error)) return;
   // A reviver may have made the error, and frozen it.
-  Reflect.defineProperty(error, 'requestId', {
-    // Ignores additions to Object.prototype.
-    __proto__: null,
-    value: requestId,
-    enumerable: true,
-    configurable: true,
-    writable: true,
-  } as PropertyDescriptor);
+  attempt(() => defineShown(error, 'requestId', requestId));
 }

@@ -7,7 +7,7 @@ import {
 } from './control.js';
 import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
 import { boolean, integer, integerOrInfinity, listOf, oneOf, optional } from '../options/types.js';
-import { MAX_ATOM_LENGTH } from '../terms/atom.js';
+import { isAtomName } from '../terms/atom.js';
 import type { Encoder } from '../terms/hooks.js';
 import { isClass } from './class-encoders.js';
 import { type Reviver, reviversOf } from './revivers.js';
@@ -34,15 +34,6 @@ const encoders = listOf<Encoder>(
   'a list of { class: Date, toTerm }',
   ({ class: constructor, toTerm }) => isClass(constructor) && typeof toTerm === 'function',
 );
-
-function isAtomName(name: unknown): name is string {
-  return (
-    typeof name === 'string' &&
-    name !== '' &&
-    name.isWellFormed() &&
-    Array.from(name).length <= MAX_ATOM_LENGTH
-  );
-}
 
 export const binaries = oneOf('auto', 'buffer', 'string');
 

@@ -6,6 +6,7 @@ import { textOf } from '../hooks/text.js';
 import { membersOf, type Reviver } from '../codec/revivers.js';
 import { option, type OptionsOf, readOptions } from '../options/table.js';
 import { oneOf } from '../options/types.js';
+import { prototypesOf } from '../platform/own-properties.js';
 import { isPlainObject } from '../platform/realms.js';
 import { type Atom, type Encoder, toTerm } from '../terms/index.js';
 import { dateRevivers, dateTime, day, naiveDateTime, time } from './dates.js';
@@ -208,9 +209,7 @@ function reviverOf([module, constructor]: [string, Structs[string]]): Reviver {
 
 /** Subclasses come first, so that an object is sent as the struct of its own class. */
 function depthOf({ prototype }: Structs[string]): number {
-  let depth = 0;
-  for (let at: unknown = prototype; at !== null; at = Object.getPrototypeOf(at)) depth++;
-  return depth;
+  return Array.from(prototypesOf(prototype as object)).length;
 }
 
 function encoderOf([module, constructor]: [string, Structs[string]]): Encoder {

@@ -7,6 +7,7 @@ import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
 import { ownProperties, readProperty } from '../platform/own-properties.js';
 import { isError } from '../platform/realms.js';
 import type { ThrownError } from '../errors/errors.js';
+import { namedError } from '../hooks/errors.js';
 import { Atom, atom, isTuple, type Term, tuple } from '../terms/index.js';
 
 /**
@@ -158,17 +159,9 @@ function textOf(value: unknown): string | undefined {
   return types.isUint8Array(value) ? Buffer.from(value).toString('utf8') : undefined;
 }
 
-const BUILT_INS: ReadonlyMap<string, new (message: string) => Error> = new Map(
-  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
-    (constructor) => [constructor.name, constructor],
-  ),
-);
-
 export function rebuild(thrown: ThrownError): Error {
   const { name, message, code, data, cause } = ownProperties(thrown);
-  const constructor = BUILT_INS.get(name);
-  const error = new (constructor ?? Error)(message);
-  if (constructor === undefined) defineHidden(error, 'name', name);
+  const error = namedError(name, message);
   // Enumerable, as on Node's own errors, so that `util.inspect` shows it.
   if (code !== undefined) Object.assign(error, { code });
   if (data !== undefined) Object.assign(error, { data });

@@ -1,5 +1,5 @@
 import type { TupleReviver } from '../codec/revivers.js';
-import { defineHidden } from '../platform/brands.js';
+import { defineHidden, defineShown } from '../platform/brands.js';
 import { isPlainObject } from '../platform/realms.js';
 import { textOf } from './text.js';
 import { atom, type Encoder, tuple } from '../terms/index.js';
@@ -47,20 +47,21 @@ const CLASSES: ReadonlyMap<string, new (message: string) => Error> = new Map(
   ]),
 );
 
+/** An instance of JavaScript's own class of that name, if there is one. */
+export function namedError(name: string, message: string): Error {
+  const constructor = CLASSES.get(name);
+  const error = new (constructor ?? Error)(message);
+  if (constructor === undefined) defineHidden(error, 'name', name);
+  return error;
+}
+
 function errorOf(name: string, message: string, fields: Record<string, unknown>): Error {
   const isAggregate = name === 'AggregateError' && Array.isArray(fields['errors']);
-  const constructor = CLASSES.get(name);
-  const error = isAggregate ? new AggregateError([], message) : new (constructor ?? Error)(message);
-  if (constructor === undefined && !isAggregate) defineHidden(error, 'name', name);
+  const error = isAggregate ? new AggregateError([], message) : namedError(name, message);
   for (const field of FIELDS) {
     if (!Object.hasOwn(fields, field)) continue;
-    Object.defineProperty(error, field, {
-      __proto__: null,
-      value: fields[field],
-      writable: true,
-      configurable: true,
-      enumerable: SHOWN.has(field),
-    } as PropertyDescriptor);
+    const define = SHOWN.has(field) ? defineShown : defineHidden;
+    define(error, field, fields[field]);
   }
   // The local stack would show where the message was decoded.
   defineHidden(error, 'stack', message === '' ? name : `${name}: ${message}`);

@@ -17,9 +17,9 @@ import type { InterceptedCall, Interceptor, Next } from '../calls/interceptor.js
 import { isStreamOf, ObservedStream } from '../calls/streams.js';
 import { RemoteError } from '../errors/errors.js';
 import { now } from '../platform/host.js';
-import { isError } from '../platform/realms.js';
+import { isError, messageOf } from '../platform/realms.js';
 import { ATTRIBUTE, DURATION, DURATION_BUCKETS, SYSTEM } from './names.js';
-import { clientOutcome, messageOf, type Outcome, serverOutcome, SUCCESS } from './outcome.js';
+import { clientOutcome, type Outcome, serverOutcome, SUCCESS } from './outcome.js';
 
 /** Options of {@link opentelemetry}. */
 export interface OpenTelemetryOptions {
@@ -165,7 +165,7 @@ function outcomeAttributes({ status, errorType }: Outcome): Attributes {
 }
 
 function recordFailure(span: Span, side: InterceptedCall['side'], error: unknown): void {
-  span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+  span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error, 300) });
   if (error instanceof RemoteError) span.setAttribute(ATTRIBUTE.reason, error.reason.slice(0, 300));
   // A client's error has no useful stack.
   if (side === 'server' && isError(error)) span.recordException(error);

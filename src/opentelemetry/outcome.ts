@@ -5,8 +5,7 @@ import {
   type ExceptionClass,
 } from '../errors/errors.js';
 import { RaisedException } from '../exceptions/exceptions.js';
-import { attempt, inspectBriefly } from '../platform/inspect.js';
-import { isError } from '../platform/realms.js';
+import { attempt } from '../platform/inspect.js';
 import { OTHER, STATUS } from './names.js';
 
 /** A small vocabulary, so that metrics can be grouped by it. */
@@ -46,9 +45,4 @@ function exceptionType(exceptionClass: ExceptionClass): string {
 function nameOf(error: unknown): string | undefined {
   const name = attempt(() => (error as { readonly name?: unknown } | undefined)?.name);
   return typeof name === 'string' && /^[\w.$:-]{1,100}$/.test(name) ? name : undefined;
-}
-
-export function messageOf(error: unknown): string {
-  const message = attempt(() => (isError(error) ? error.message : undefined));
-  return typeof message === 'string' ? message : inspectBriefly(error, 300);
 }

@@ -30,13 +30,22 @@ export function defineError(constructor: { readonly prototype: Error }, name: st
 
 /** Hides the property from `Object.keys` and `util.inspect`. */
 export function defineHidden(target: object, key: string | symbol, value: unknown): void {
+  define(target, key, value, false);
+}
+
+/** Unlike an assignment, ignores setters. */
+export function defineShown(target: object, key: string | symbol, value: unknown): void {
+  define(target, key, value, true);
+}
+
+function define(target: object, key: string | symbol, value: unknown, enumerable: boolean): void {
   Object.defineProperty(target, key, {
     // Keeps additions to Object.prototype out of the descriptor.
     __proto__: null,
     value,
     writable: true,
     configurable: true,
-    enumerable: false,
+    enumerable,
   } as PropertyDescriptor);
 }
 

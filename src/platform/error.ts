@@ -1,7 +1,6 @@
 import { defineError } from './brands.js';
-import { attempt, inspectBriefly } from './inspect.js';
 import { ownProperties } from './own-properties.js';
-import { isError } from './realms.js';
+import { messageOf } from './realms.js';
 
 /** The codes of a {@link ListenError}, as in Node's servers. */
 export type ListenErrorCode = 'EACCES' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ERR_BACKWATER_LISTEN';
@@ -58,9 +57,7 @@ export class BackwaterError extends Error {
   /** Returns a BackwaterError as it is, and wraps other values as its `cause`. */
   static from(reason: unknown): BackwaterError {
     if (isBackwaterError(reason)) return reason;
-    const message = attempt(() => (isError(reason) ? reason.message : undefined));
-    const text = typeof message === 'string' ? message : inspectBriefly(reason);
-    return new BackwaterError(text, { cause: reason });
+    return new BackwaterError(messageOf(reason), { cause: reason });
   }
 }
 

@@ -1,15 +1,23 @@
 /** Proxies can make a prototype chain endless. */
 const MAX_PROTOTYPES = 100;
 
+/** The object, and what it inherits from. */
+export function* prototypesOf(object: object): Generator<object, void> {
+  let next: object | null = object;
+  for (let count = 0; next !== null && count < MAX_PROTOTYPES; count++) {
+    yield next;
+    next = Object.getPrototypeOf(next) as object | null;
+  }
+}
+
 /** Ignores what a program has added to Object.prototype. */
 export function readProperty(object: object, key: string): unknown {
-  let owner: object | null = object;
-  for (let count = 0; owner !== null && count < MAX_PROTOTYPES; count++) {
-    if (Object.hasOwn(owner, key)) break;
-    owner = Object.getPrototypeOf(owner) as object | null;
+  for (const owner of prototypesOf(object)) {
+    if (!Object.hasOwn(owner, key)) continue;
+    const isRoot = owner !== object && Object.getPrototypeOf(owner) === null;
+    return isRoot ? undefined : (Reflect.get(object, key) as unknown);
   }
-  const isRoot = owner !== null && owner !== object && Object.getPrototypeOf(owner) === null;
-  return isRoot ? undefined : (Reflect.get(object, key) as unknown);
+  return undefined;
 }
 
 export function ownProperties<Options extends object>(

@@ -1,27 +1,27 @@
 import { URL } from 'node:url';
 import { types } from 'node:util';
-import { attempt } from './inspect.js';
+import { attempt, inspectBriefly } from './inspect.js';
+import { prototypesOf } from './own-properties.js';
 
 // Recognizes built-in objects of any realm, such as a `vm` context or jsdom. `instanceof` recognizes only
 // objects of this realm.
 
 /** No function written in JavaScript has this source text. */
 const NATIVE_ERROR = /^function Error\(\)\s*\{\s*\[native code\]\s*\}$/;
-/** Proxies can make a prototype chain endless. */
-const MAX_PROTOTYPES = 100;
-
 export function isError(value: unknown): value is Error {
   if (typeof value !== 'object' || value === null) return false;
   return types.isNativeError(value) || attempt(() => inheritsFromError(value)) === true;
 }
 
 function inheritsFromError(value: object): boolean {
-  let prototype = Object.getPrototypeOf(value) as object | null;
-  for (let count = 0; prototype !== null && count < MAX_PROTOTYPES; count++) {
-    if (isErrorPrototype(prototype)) return true;
-    prototype = Object.getPrototypeOf(prototype) as object | null;
-  }
+  for (const each of prototypesOf(value)) if (isErrorPrototype(each)) return true;
   return false;
+}
+
+/** The message of an error, or another thrown value in one line. */
+export function messageOf(thrown: unknown, maxLength?: number): string {
+  const message = attempt(() => (isError(thrown) ? thrown.message : undefined));
+  return typeof message === 'string' ? message : inspectBriefly(thrown, maxLength);
 }
 
 function isErrorPrototype(object: object): boolean {

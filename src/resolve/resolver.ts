@@ -6,7 +6,7 @@ import type { Endpoint } from '../options/endpoint.js';
 import { BackwaterError } from '../errors/errors.js';
 import { AbortController, contextOfCaller, now, runApart } from '../platform/host.js';
 import { toJson } from '../platform/json.js';
-import { isError } from '../platform/realms.js';
+import { messageOf } from '../platform/realms.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 
@@ -288,7 +288,7 @@ function reasonOf(error: unknown): string {
   }
   const known = CODES.get(codeOf(error));
   if (known !== undefined) return known;
-  return isError(error) ? error.message : String(BackwaterError.from(error).message);
+  return messageOf(error);
 }
 
 function codeOf(error: unknown): string | null {

@@ -1,11 +1,10 @@
 import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
+import { isAtomName, MAX_ATOM_LENGTH } from '../terms/atom.js';
 
 /** Erlang's limit. */
 const MAX_ARITY = 255;
-/** Erlang's limit for atoms, in characters. */
-const MAX_NAME_LENGTH = 255;
 
 export function checkModule(
   value: unknown,
@@ -73,14 +72,9 @@ export function checkName(
   option: string,
   subject: string,
 ): asserts value is string {
-  const valid =
-    typeof value === 'string' &&
-    value !== '' &&
-    value.isWellFormed() &&
-    (value.length <= MAX_NAME_LENGTH || Array.from(value).length <= MAX_NAME_LENGTH);
-  if (!valid) {
+  if (!isAtomName(value)) {
     throw new OptionError(
-      `${option}: the name of ${subject} must be a string of 1 to ${MAX_NAME_LENGTH} characters ` +
+      `${option}: the name of ${subject} must be a string of 1 to ${MAX_ATOM_LENGTH} characters ` +
         `without lone surrogates, not ${inspectBriefly(value, 100)}`,
       { option },
     );

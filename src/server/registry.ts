@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import type { DecodeOptions } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
+import { prototypesOf } from '../platform/own-properties.js';
 import { isPlainObject } from '../platform/realms.js';
 import {
   checkArity,
@@ -177,6 +178,8 @@ function ownEntries(object: object, option: string, isLoose = false): [string, u
 
 function namedProperty(object: object, name: string, place: string): unknown {
   for (const holder of prototypesOf(object)) {
+    // Without the `Object.prototype` of any realm.
+    if (holder !== object && Object.getPrototypeOf(holder) === null) break;
     const property = descriptor(holder, name, place);
     if (property === undefined) continue;
     // Every class has a constructor, and `__proto__` is an accessor.
@@ -187,19 +190,6 @@ function namedProperty(object: object, name: string, place: string): unknown {
   }
   const hint = name.startsWith('#') ? ': private methods cannot be called' : '';
   throw new OptionError(`${place}: there is no function of that name${hint}`, { option: place });
-}
-
-/** Without the `Object.prototype` of any realm. */
-function prototypesOf(object: object): object[] {
-  const chain: object[] = [];
-  let next: object | null = object;
-  // Proxies can make a chain endless.
-  for (let count = 0; next !== null && count < 100; count++) {
-    const prototype = Object.getPrototypeOf(next) as object | null;
-    if (next === object || prototype !== null) chain.push(next);
-    next = prototype;
-  }
-  return chain;
 }
 
 function valueOf(property: PropertyDescriptor | undefined, place: string): unknown {

@@ -156,9 +156,18 @@ function checkName(name: unknown): asserts name is string {
   if (!name.isWellFormed()) {
     throw new TermError("an atom's name cannot have a lone surrogate");
   }
-  if (name.length > MAX_ATOM_LENGTH && Array.from(name).length > MAX_ATOM_LENGTH) {
+  if (isTooLong(name)) {
     throw new TermError(
       `an atom's name can have at most ${MAX_ATOM_LENGTH} characters, not ${Array.from(name).length}`,
     );
   }
+}
+
+function isTooLong(name: string): boolean {
+  return name.length > MAX_ATOM_LENGTH && Array.from(name).length > MAX_ATOM_LENGTH;
+}
+
+/** @internal Whether it can name a module, a function or a struct. */
+export function isAtomName(name: unknown): name is string {
+  return typeof name === 'string' && name !== '' && name.isWellFormed() && !isTooLong(name);
 }

@@ -14,7 +14,7 @@ import { BackwaterError, OptionError } from '../../errors/errors.js';
 import { now } from '../../platform/host.js';
 import { inspectBriefly } from '../../platform/inspect.js';
 import type { ServerSettings, WorkerOptions } from '../options.js';
-import { isError } from '../../platform/realms.js';
+import { isError, messageOf } from '../../platform/realms.js';
 import {
   difference,
   type FromWorker,
@@ -258,7 +258,7 @@ function importFailure(
   url: URL,
   { error, option }: { readonly error: unknown; readonly option?: string | undefined },
 ): Error {
-  const text = isError(error) ? error.message : inspectBriefly(error);
+  const text = messageOf(error);
   if (option !== undefined) return new OptionError(text, { option, cause: error });
   return new BackwaterError(`a worker thread cannot import ${url.href}: ${text}`, { cause: error });
 }
