@@ -9,11 +9,12 @@ import {
 } from '../src/client/options.js';
 import {
   decodeOptions,
+  decodeSettings,
   encodeOptions,
-  fromErlangOptions,
-  toElixirOptions,
-  toErlangOptions,
+  toElixirTable,
+  toErlangTable,
 } from '../src/codec/options.js';
+import { readOptions } from '../src/options/table.js';
 import { parseSecrets } from '../src/options/secrets.js';
 import { closeOptions, serverOptions } from '../src/server/options.js';
 
@@ -26,9 +27,9 @@ const readers: Readonly<Record<string, Read>> = {
   call: ((input: never) => callOptions(input, client)) as Read,
   encode: encodeOptions as Read,
   decode: decodeOptions as Read,
-  fromErlang: fromErlangOptions as Read,
-  toErlang: toErlangOptions as Read,
-  toElixir: toElixirOptions as Read,
+  fromErlang: (input) => decodeSettings('fromErlang', input),
+  toErlang: (input) => readOptions(toErlangTable, input, 'toErlang'),
+  toElixir: (input) => readOptions(toElixirTable, input, 'toElixir'),
   close: closeOptions as Read,
 };
 

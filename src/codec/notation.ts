@@ -5,13 +5,14 @@ import { TermError } from '../errors/errors.js';
 import { inspectBriefly, truncate } from '../platform/inspect.js';
 import { native, nativeOptions } from '../platform/native.js';
 import { ownProperties } from '../platform/own-properties.js';
+import { readOptions } from '../options/table.js';
 import {
-  fromErlangOptions,
-  toElixirOptions,
-  toErlangOptions,
+  decodeSettings,
   type EncodeOptions,
   type FromErlangOptions,
+  toElixirTable,
   type ToElixirOptions,
+  toErlangTable,
   type ToErlangOptions,
 } from './options.js';
 import type { Term } from '../terms/index.js';
@@ -33,7 +34,7 @@ import type { Term } from '../terms/index.js';
  * ```
  */
 export function toErlang(value: unknown, options?: ToErlangOptions): string {
-  const { charlists, ...writing } = toErlangOptions(options);
+  const { charlists, ...writing } = readOptions(toErlangTable, options, 'toErlang');
   return print(encodeDeep(value, writing), { elixir: false, charlists, structs: false });
 }
 
@@ -48,7 +49,7 @@ export function toErlang(value: unknown, options?: ToErlangOptions): string {
  * ```
  */
 export function toElixir(value: unknown, options?: ToElixirOptions): string {
-  const { charlists, structs, ...writing } = toElixirOptions(options);
+  const { charlists, structs, ...writing } = readOptions(toElixirTable, options, 'toElixir');
   return print(encodeDeep(value, writing), { elixir: true, charlists, structs });
 }
 
@@ -69,7 +70,7 @@ export function toElixir(value: unknown, options?: ToElixirOptions): string {
  * ```
  */
 export function fromErlang(text: string, options?: FromErlangOptions): Term {
-  const { maxDepth } = fromErlangOptions(options);
+  const { maxDepth } = decodeSettings('fromErlang', options);
   if (typeof text !== 'string') {
     throw new TermError(`fromErlang takes a string, not ${inspectBriefly(text, 100)}`);
   }

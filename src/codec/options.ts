@@ -220,19 +220,7 @@ export function encodeOptions(input?: EncodeOptions | null): EncodeSettings {
   return Object.freeze(readOptions(encodeTable, input, 'encode'));
 }
 
-export function fromErlangOptions(input?: FromErlangOptions | null): DecodeSettings {
-  return decodeSettings('fromErlang', input);
-}
-
-export function toErlangOptions(input?: ToErlangOptions | null): Values<typeof toErlangTable> {
-  return readOptions(toErlangTable, input, 'toErlang');
-}
-
-export function toElixirOptions(input?: ToElixirOptions | null): Values<typeof toElixirTable> {
-  return readOptions(toElixirTable, input, 'toElixir');
-}
-
-function decodeSettings(subject: string, input?: DecodeOptions | null): DecodeSettings {
+export function decodeSettings(subject: string, input?: DecodeOptions | null): DecodeSettings {
   const values = readOptions(decodeTable, input, subject);
   return Object.freeze({
     ...values,

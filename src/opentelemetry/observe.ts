@@ -38,9 +38,8 @@ export function observe(target: Client | Server, options: ObserveOptions = {}): 
   const { meterProvider = metrics, attributes = {} } = options;
   const meter = meterProvider.getMeter(SCOPE);
   const stats = target.stats();
-  if ('endpoints' in stats)
-    return register(meter, CLIENT, COUNTED, target, clientFigures, attributes);
-  return register(meter, SERVER, COUNTED, target, serverFigures, attributes);
+  if ('endpoints' in stats) return register(meter, CLIENT, target, clientFigures, attributes);
+  return register(meter, SERVER, target, serverFigures, attributes);
 }
 
 const COUNTED: readonly Metric[] = [
@@ -60,7 +59,6 @@ type Figure<Name> = readonly [name: Name, value: number, attributes?: Attributes
 function register<Table extends Readonly<Record<string, Metric>>, Stats>(
   meter: Meter,
   table: Table,
-  counted: readonly Metric[],
   target: { stats(): unknown },
   figures: (stats: Stats) => Iterable<Figure<keyof Table>>,
   attributes: Attributes,
@@ -68,7 +66,7 @@ function register<Table extends Readonly<Record<string, Metric>>, Stats>(
   const instruments = new Map<keyof Table, Observable>();
   for (const [name, each] of Object.entries(table)) {
     const { unit, description } = each;
-    const instrument = counted.includes(each)
+    const instrument = COUNTED.includes(each)
       ? meter.createObservableCounter(each.name, { unit, description })
       : meter.createObservableUpDownCounter(each.name, { unit, description });
     instruments.set(name, instrument);
