@@ -21,7 +21,6 @@ import type { ServerSettings } from './options.js';
 import { Pump } from './pump.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 
-/** Worker threads receive these, except for functions. */
 export type DispatcherSettings = Pick<
   ServerSettings,
   | 'terms'

@@ -75,12 +75,6 @@ export type ExposeSchemaOptions<Schema extends ArgsSchema> = {
    * @defaultValue none
    */
   readonly args: Schema;
-  /**
-   * What binaries become in the arguments of this function.
-   *
-   * @defaultValue the server's
-   */
-  readonly binaries?: DecodeOptions['binaries'];
 } & (HasFixedLength<SchemaInput<Schema>> extends true
   ? {
       /**
@@ -93,10 +87,11 @@ export type ExposeSchemaOptions<Schema extends ArgsSchema> = {
   : {
       /** How many arguments callers pass. */
       readonly arity: number | readonly number[];
-    });
+    }) &
+  Pick<ExposeFunctionOptions, 'binaries'>;
 
 /** Options of {@link expose.fn} for a function that receives the context of its calls. */
-export interface ExposeContextOptions {
+export interface ExposeContextOptions extends Pick<ExposeFunctionOptions, 'binaries'> {
   /**
    * Whether the function receives a {@link CallContext} before its arguments.
    *
@@ -109,12 +104,6 @@ export interface ExposeContextOptions {
    * @defaultValue one less than the function has parameters
    */
   readonly arity?: number | readonly number[] | undefined;
-  /**
-   * What binaries become in the arguments of this function.
-   *
-   * @defaultValue the server's
-   */
-  readonly binaries?: DecodeOptions['binaries'];
 }
 
 /**

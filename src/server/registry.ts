@@ -63,9 +63,9 @@ export function createRegistry(modules: Modules): Registry {
     const option = `modules.${truncatedName(module)}`;
     checkName(module, 'modules', 'a module');
     names.push(module);
-    const exposed = exposedModule(value, option);
+    const exposed = isObject(value) ? moduleMark(value, option) : undefined;
     if (exposed?.callers !== undefined) callers.push([module, exposed.callers]);
-    for (const entry of functionsOf(value, option)) {
+    for (const entry of functionsOf(exposed?.module ?? value, exposed?.exports, option)) {
       functions.push(Object.freeze({ id: functions.length, module, ...entry }));
     }
   }
@@ -94,18 +94,16 @@ function moduleEntries(modules: unknown): [string, unknown][] {
   return ownEntries(modules, 'modules');
 }
 
-function exposedModule(value: unknown, option: string): ModuleMark | undefined {
-  return isObject(value) ? moduleMark(value, option) : undefined;
-}
-
 type FunctionEntry = Omit<RegisteredFunction, 'id' | 'module'>;
 
-function functionsOf(value: unknown, option: string): FunctionEntry[] {
-  const exposed = exposedModule(value, option);
-  const module = exposed?.module ?? value;
+function functionsOf(
+  module: unknown,
+  exports: ModuleMark['exports'],
+  option: string,
+): FunctionEntry[] {
   checkModule(module, option, 'a module');
-  if (exposed?.exports !== undefined) {
-    return exposed.exports.flatMap((name) => {
+  if (exports !== undefined) {
+    return exports.flatMap((name) => {
       const place = `${option}.${truncatedName(name)}`;
       const fn = namedProperty(module, name, place);
       checkFunction(fn, place, 'an exposed property');

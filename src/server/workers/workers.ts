@@ -58,25 +58,11 @@ export class WorkerPool {
     this.table = table;
   }
 
-  static async start(url: URL, settings: ServerSettings): Promise<WorkerPool> {
-    const { terms, objectKeys, markBytes, maxDepth } = settings;
-    const { maxEncodedResultSize, returnExceptionStacktraces } = settings;
-    const { workers, workerOptions } = settings;
-    const plan = {
-      url,
-      settings: {
-        terms,
-        objectKeys,
-        markBytes,
-        maxDepth,
-        maxEncodedResultSize,
-        returnExceptionStacktraces,
-      },
-      options: workerOptions ?? {},
-    };
-    const slots = Array.from({ length: workers ?? availableParallelism() }, (_, number) => {
-      return new Slot(number, plan);
-    });
+  /** @param given without functions, which cannot cross to threads */
+  static async start(url: URL, given: ServerSettings): Promise<WorkerPool> {
+    const { workers = availableParallelism(), workerOptions: options = {}, ...settings } = given;
+    const plan = { url, settings, options };
+    const slots = Array.from({ length: workers }, (_, number) => new Slot(number, plan));
     try {
       const [first, ...others] = await Promise.all(slots.map((slot) => slot.start()));
       for (const table of others) checkSame(first!, table, url);
