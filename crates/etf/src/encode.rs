@@ -8,7 +8,7 @@ use crate::atoms::MAX_CHARS;
 use crate::error::{EncodeError, EncodeErrorKind as Kind};
 use crate::hash::TermHasher;
 use crate::reader::Reader;
-use crate::tape::{self, OUT_OF_BAND, SHAPE_LENGTH, TapeRef, TextForm};
+use crate::tape::{self, OUT_OF_BAND, SHAPE_LENGTH, TapeRef};
 use crate::term::{self, Term};
 use crate::write::{self, header};
 use crate::{EncodeOptions, tags};
@@ -171,7 +171,7 @@ impl Encoder {
         self.read_names(&tape)?;
         Ok(Run {
             tape,
-            form: tape.text_form,
+            text_is_ascii: false,
             max_size: options.max_size,
             options,
             out,
@@ -331,7 +331,7 @@ fn without_marks(out: &[u8], ranges: &[(usize, usize)]) -> (Vec<u8>, Vec<(usize,
 
 struct Run<'a> {
     tape: TapeRef<'a>,
-    form: TextForm,
+    text_is_ascii: bool,
     options: &'a EncodeOptions,
     max_size: usize,
     out: &'a mut Vec<u8>,
@@ -476,7 +476,7 @@ impl<'a> Run<'a> {
         let payload = head >> 4;
         match head & 15 {
             tape::INT => write::integer(self.out, i64::from(*head as i32 >> 4)),
-            tape::TEXT if self.form == TextForm::Ascii => {
+            tape::TEXT if self.text_is_ascii => {
                 let end = self.text + payload as usize;
                 let Some(bytes) = self.tape.text.get(self.text..end) else { return false };
                 if self.room(bytes.len()).is_err() {
@@ -854,14 +854,7 @@ impl<'a> Run<'a> {
 
     fn text(&mut self, units: usize) -> Result<(), EncodeError> {
         let rest = &self.tape.text[self.text.min(self.tape.text.len())..];
-        let length = match self.form {
-            TextForm::Ascii => Some(units),
-            TextForm::Utf8 => utf8_length(rest, units),
-            TextForm::Utf16 => {
-                self.text = self.wide_text(self.text, units)?;
-                return Ok(());
-            }
-        };
+        let length = if self.text_is_ascii { Some(units) } else { utf8_length(rest, units) };
         let Some(length) = length else { return self.fail(Kind::Text) };
         let Some(bytes) = rest.get(..length) else { return self.fail(Kind::Truncated) };
         self.text += length;
@@ -870,18 +863,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn wide_text(&mut self, start: usize, units: usize) -> Result<usize, EncodeError> {
-        let end = units.checked_mul(2).and_then(|size| start.checked_add(size));
-        let Some(bytes) = end.and_then(|end| self.tape.text.get(start..end)) else {
+    fn wide_text(&mut self, units: usize) -> Result<(), EncodeError> {
+        let end = units.checked_mul(2).and_then(|size| self.wide.checked_add(size));
+        let Some(bytes) = end.and_then(|end| self.tape.text.get(self.wide..end)) else {
             return self.fail(Kind::Truncated);
         };
+        self.wide += bytes.len();
         self.room(bytes.len() / 2)?;
         let mut units = std::mem::take(&mut self.scratch.units);
         units.clear();
         units.extend(bytes.as_chunks().0.iter().map(|unit| u16::from_ne_bytes(*unit)));
         let result = self.put_utf16(&units);
         self.scratch.units = units;
-        result.map(|()| start + bytes.len())
+        result
     }
 
     fn list(&mut self, count: u32) -> Result<bool, EncodeError> {
@@ -998,12 +992,12 @@ impl<'a> Run<'a> {
         match head >> 4 & 15 {
             tape::INLINE => self.inline(rest as usize)?,
             tape::DOUBLES if rest > 0 => self.doubles(rest as usize)?,
-            tape::WIDE_TEXT => self.wide = self.wide_text(self.wide, rest as usize)?,
+            tape::WIDE_TEXT => self.wide_text(rest as usize)?,
             tape::TEXT_FORM => {
                 let start = self.next()? as usize;
                 match rest {
-                    tape::TEXT_UTF8 => (self.form, self.text) = (TextForm::Utf8, start),
-                    tape::TEXT_ASCII => (self.form, self.text) = (TextForm::Ascii, start),
+                    tape::TEXT_UTF8 => (self.text_is_ascii, self.text) = (false, start),
+                    tape::TEXT_ASCII => (self.text_is_ascii, self.text) = (true, start),
                     tape::TEXT_UTF16 => self.wide = start,
                     _ => return self.fail(Kind::Word(head)),
                 }

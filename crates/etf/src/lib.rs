@@ -28,4 +28,4 @@ pub use error::*;
 pub use messages::{ReplyForm, is_exception};
 pub use numbers::Number;
 pub use options::*;
-pub use tape::{Cut, Tape, TapeRef, TextForm};
+pub use tape::{Cut, Tape, TapeRef};

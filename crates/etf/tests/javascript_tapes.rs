@@ -3,9 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use backwater_etf::tape::*;
-use backwater_etf::{
-    EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, TapeRef, TextForm,
-};
+use backwater_etf::{EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, TapeRef};
 
 fn encode_within(tape: TapeRef<'_>, max_size: usize) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
@@ -94,7 +92,7 @@ fn text_is_read_from_the_given_place() {
     }
     assert_eq!(alone(&[&form(0, 24)[..], &[text(1)]].concat()), Err(Kind::Text));
     assert_eq!(alone(&[&form(2, 18)[..], &[wide(1)]].concat()), Err(Kind::Text));
-    let whole = TapeRef { words: &[text(3)], text_form: TextForm::Ascii, ..tape };
+    let whole = TapeRef { words: &[text(3)], ..tape };
     assert_eq!(encode(whole), Ok(binary("xyz")));
 
     for length in [3, 6, 10] {

@@ -2,7 +2,7 @@
 
 use backwater_etf::{
     DecodeError, DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions,
-    Encoder, KnownAtoms, PART_EXCESS, Tape, TapeRef, TextForm,
+    Encoder, KnownAtoms, PART_EXCESS, Tape, TapeRef,
 };
 
 const TEXT8: u32 = 1;
@@ -639,7 +639,6 @@ fn oversized_data_is_not_copied() {
         latin1: &source,
         utf16: &units,
         text: &source,
-        text_form: TextForm::Ascii,
         source: &source,
         ..TapeRef::default()
     };

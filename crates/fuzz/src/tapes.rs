@@ -1,5 +1,5 @@
+use backwater_etf::TapeRef;
 use backwater_etf::tape::OUT_OF_BAND;
-use backwater_etf::{TapeRef, TextForm};
 
 use crate::input::Input;
 
@@ -10,7 +10,6 @@ pub(crate) struct Tapes {
     latin1: Vec<u8>,
     utf16: Vec<u16>,
     text: Vec<u8>,
-    text_form: TextForm,
     source: Vec<u8>,
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
@@ -34,8 +33,6 @@ impl Tapes {
     pub(crate) fn read(input: &mut Input<'_>) -> Self {
         let form = input.byte();
         let mut this = Self {
-            text_form: [TextForm::Utf8, TextForm::Ascii, TextForm::Utf16, TextForm::Utf8]
-                [usize::from(form >> 2 & 3)],
             mark_bytes: form & 16 != 0,
             out_of_band: (0..16).map(|length| vec![length as u8; length]).collect(),
             ..Self::default()
@@ -50,10 +47,6 @@ impl Tapes {
             this.shapes =
                 (0..input.below(4)).map(|_| [input.byte().into(), input.word()]).collect();
             this.names = input.chunk().to_vec();
-        }
-        // JavaScript labels only ASCII text as ASCII.
-        if this.text_form == TextForm::Ascii && !this.text.is_ascii() {
-            this.text_form = TextForm::Utf8;
         }
         if form & 1 == 0 {
             while !input.is_empty() {
@@ -105,7 +98,6 @@ impl Tapes {
             latin1: &self.latin1,
             utf16: &self.utf16,
             text: &self.text,
-            text_form: self.text_form,
             source: &self.source,
             atoms: &self.atoms,
             shapes: &self.shapes,

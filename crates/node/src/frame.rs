@@ -1,7 +1,7 @@
 //! The header of a tape in the shared buffers, which locates its parts.
 
 use backwater_etf::tape::frame;
-use backwater_etf::{Tape, TapeRef, TextForm};
+use backwater_etf::{Tape, TapeRef};
 
 #[derive(Clone, Copy)]
 pub(crate) struct BufferSlices<'a> {
@@ -27,8 +27,6 @@ impl<'a> BufferSlices<'a> {
             latin1: &[],
             utf16: &[],
             text: part(self.bytes, field(frame::TEXT), field(frame::TEXT_LENGTH))?,
-            // The tape's words state the form of each text.
-            text_form: TextForm::default(),
             source: part(self.bytes, field(frame::SOURCE), field(frame::SOURCE_LENGTH))?,
             atoms: self.words.get(atoms..shapes)?,
             shapes: self.words.get(shapes..end)?.as_chunks().0,

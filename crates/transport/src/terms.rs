@@ -1,6 +1,6 @@
 //! Terms that outlive a call and change threads.
 
-use backwater_etf::{TapeRef, TextForm};
+use backwater_etf::TapeRef;
 
 /// Owns a tape to be encoded.
 ///
@@ -21,7 +21,6 @@ pub struct OwnedTape {
     pub latin1: Vec<u8>,
     pub utf16: Vec<u16>,
     pub text: Vec<u8>,
-    pub text_form: TextForm,
     pub source: Vec<u8>,
     pub atoms: Vec<u32>,
     pub shapes: Vec<[u32; 2]>,
@@ -37,7 +36,6 @@ impl TapeSource for OwnedTape {
             latin1: &self.latin1,
             utf16: &self.utf16,
             text: &self.text,
-            text_form: self.text_form,
             source: &self.source,
             atoms: &self.atoms,
             shapes: &self.shapes,

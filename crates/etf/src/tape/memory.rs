@@ -91,7 +91,6 @@ impl Tape {
             latin1: &self.latin1,
             utf16: &self.utf16,
             text: &[],
-            text_form: TextForm::Ascii,
             source,
             atoms: &self.atoms,
             shapes: &self.shapes,
@@ -102,17 +101,6 @@ impl Tape {
     }
 }
 
-/// The encoding of text from JavaScript.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TextForm {
-    #[default]
-    Utf8,
-    /// UTF-8 that is ASCII throughout.
-    Ascii,
-    /// In native byte order.
-    Utf16,
-}
-
 /// See [`crate::tape`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TapeRef<'a> {
@@ -120,8 +108,8 @@ pub struct TapeRef<'a> {
     pub floats: &'a [f64],
     pub latin1: &'a [u8],
     pub utf16: &'a [u16],
+    /// UTF-8, unless a TEXT_FORM says otherwise.
     pub text: &'a [u8],
-    pub text_form: TextForm,
     pub source: &'a [u8],
     pub atoms: &'a [u32],
     pub shapes: &'a [[u32; 2]],

@@ -1,6 +1,5 @@
 //! The exception for callers whose worker thread has ended.
 
-use backwater_etf::TextForm;
 use backwater_transport::{ExceptionClass, Outcome, OwnedTape};
 
 /// Tags of `backwater_etf::tape`.
@@ -41,7 +40,6 @@ pub(crate) fn worker_ended() -> Outcome {
         Box::new(OwnedTape {
             words,
             text: TEXTS.concat().into_bytes(),
-            text_form: TextForm::Ascii,
             atoms: ATOMS.iter().map(|name| name.len() as u32).collect(),
             names: ATOMS.concat().into_bytes(),
             ..OwnedTape::default()

@@ -1,4 +1,3 @@
-use backwater_etf::TextForm;
 use backwater_etf::tape::{ATOM, CONST, EMPTY_LIST, TEXT, TUPLE, word};
 
 use crate::OwnedTape;
@@ -24,7 +23,6 @@ pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
             word(CONST, EMPTY_LIST),
         ],
         text: reason.as_bytes().to_vec(),
-        text_form: if reason.is_ascii() { TextForm::Ascii } else { TextForm::Utf8 },
         atoms: vec![class.len() as u32, tag.len() as u32],
         names: [class, tag].concat().into_bytes(),
         ..OwnedTape::default()

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use backwater_etf::TextForm;
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{self, RequestPath};
 use backwater_protocol::server;
@@ -130,7 +129,6 @@ pub fn arguments(text: &str) -> OwnedTape {
     OwnedTape {
         words: vec![1 << 4 | 3, (text.len() as u32) << 4 | 15],
         text: text.as_bytes().to_vec(),
-        text_form: TextForm::Ascii,
         ..OwnedTape::default()
     }
 }

@@ -2,7 +2,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
-use backwater_etf::TextForm;
 use backwater_transport::{
     Answer, CallError, CallFailure, CallRequest, Client, ItemStream, OnTaken, OwnedTape, Reply,
     StreamEvent, StreamTerm,
@@ -53,7 +52,6 @@ pub fn list(texts: &[String]) -> OwnedTape {
     OwnedTape {
         words: [head].into_iter().chain(words).collect(),
         text: texts.concat().into_bytes(),
-        text_form: TextForm::Ascii,
         ..OwnedTape::default()
     }
 }
