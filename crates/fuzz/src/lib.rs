@@ -3,6 +3,7 @@
 
 mod input;
 pub mod memory;
+mod parse;
 mod pipeline;
 mod signing;
 mod tapes;

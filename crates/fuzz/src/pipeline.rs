@@ -44,7 +44,12 @@ impl Exposure for Exposed {
     }
 }
 
-pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: Bytes) -> bool {
+pub(crate) fn serve(
+    method: &Method,
+    target: &str,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Response<Bytes> {
     let settings = server_settings();
     let mut tape = Tape::default();
     match call(method, target, headers, body, &settings, &mut tape) {
@@ -52,10 +57,11 @@ pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: By
             let term = ResponseTerm::Return(tape.as_tape_ref(&call.source));
             let mut encoder = Encoder::default();
             let Ok(response) = server::respond(&call.context, term, &mut encoder, &settings) else {
-                return true;
+                // The result is too large.
+                return Response::default();
             };
             check_answer(headers, &response, StatusCode::OK);
-            true
+            response
         }
         Err(refusal) => {
             let status = refusal.status();
@@ -66,7 +72,7 @@ pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: By
             } else {
                 assert!(status == 404 || status == 401, "a refusal of {status} is not signed");
             }
-            false
+            response
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use ring::{digest, hmac};
 
 /// The secret of the recorded exchanges.
@@ -38,7 +38,23 @@ fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-pub(crate) fn parameters(pseudo: (&str, &str), headers: &HeaderMap) -> String {
+/// Adds an identifier, a length, a digest and a signature.
+pub(crate) fn sign(headers: &mut HeaderMap, pseudo: (&str, &str), body: &[u8]) {
+    let mut insert = |name, value: String| {
+        headers.insert(name, HeaderValue::try_from(value).expect("a header's value"));
+    };
+    insert("x-request-id", STANDARD.encode(ID));
+    insert("content-length", body.len().to_string());
+    insert("digest", format!("SHA-256={}", STANDARD.encode(digest::digest(&digest::SHA256, body))));
+    let parameters = parameters(pseudo, headers);
+    let (name, value) = match pseudo.0 {
+        "(request-target)" => ("authorization", format!("Signature {parameters}")),
+        _ => ("signature", parameters),
+    };
+    headers.insert(name, HeaderValue::try_from(value).expect("a header's value"));
+}
+
+fn parameters(pseudo: (&str, &str), headers: &HeaderMap) -> String {
     let names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
     let list = [&[pseudo.0], &names[..]].concat();
     let text = signing_string(pseudo, &list, headers).unwrap_or_default();
@@ -48,10 +64,6 @@ pub(crate) fn parameters(pseudo: (&str, &str), headers: &HeaderMap) -> String {
         list.join(" "),
         STANDARD.encode(tag)
     )
-}
-
-pub(crate) fn digest_of(body: &[u8]) -> String {
-    format!("SHA-256={}", STANDARD.encode(digest::digest(&digest::SHA256, body)))
 }
 
 pub(crate) fn last_parameter<'a>(mut text: &'a str, wanted: &str) -> Option<&'a str> {

@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 use backwater_protocol::client;
 use backwater_protocol::server;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::decode::{MEMORY_BESIDES, MEMORY_PER_BYTE};
-use super::request::header_map;
 use crate::input::Input;
+use crate::parse::{parse_request, parse_response};
 use crate::{memory, pipeline, signing};
 
 const LONGEST: usize = 64 * 1024;
-/// The default limit.
-const MAX_HEADERS: usize = 100;
 
 /// For unsigned messages.
 const UNAUTHENTICATED_PER_BYTE: usize = 4;
@@ -69,30 +67,17 @@ fn bounded(size: usize, (per_byte, besides): (usize, usize), work: impl Fn()) {
 }
 
 fn request(bytes: &[u8]) {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut fields);
-    let Ok(httparse::Status::Complete(head)) = request.parse(bytes) else { return };
-    let method = request.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-    let uri = request.path.and_then(|path| Uri::try_from(path).ok());
-    let (Some(method), Some(uri), Some(headers)) = (method, uri, header_map(request.headers))
-    else {
-        return;
-    };
-    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let Some((method, target, headers, head)) = parse_request(bytes) else { return };
     let settings = pipeline::server_settings();
     bounded(head, (UNAUTHENTICATED_PER_BYTE, UNAUTHENTICATED_BESIDES), || {
-        if let Err(refusal) = server::authenticate(&method, target, &headers, &settings) {
+        if let Err(refusal) = server::authenticate(&method, &target, &headers, &settings) {
             refusal.into_response(&settings);
         }
     });
 }
 
 fn response(bytes: &[u8]) {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut fields);
-    let Ok(httparse::Status::Complete(head)) = response.parse(bytes) else { return };
-    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let (Some(status), Some(headers)) = (status, header_map(response.headers)) else { return };
+    let Some((status, headers, head)) = parse_response(bytes) else { return };
     let settings = pipeline::client_settings();
     bounded(head, (UNAUTHENTICATED_PER_BYTE, UNAUTHENTICATED_BESIDES), || {
         let result = client::authenticate(status, &headers, &settings.secrets, signing::ID);
@@ -117,16 +102,7 @@ fn signed(target: &str, body: &[u8]) {
     let etf = HeaderValue::from_static("application/x-erlang-etf");
     headers.insert("accept", etf.clone());
     headers.insert("content-type", etf);
-    headers.insert("content-length", HeaderValue::from(body.len()));
-    headers.insert("x-request-id", HeaderValue::from_static("c2l4dGVlbiBieXRlcyBpZA=="));
-    let digest = signing::digest_of(body);
-    headers.insert("digest", HeaderValue::try_from(digest).unwrap_or(HeaderValue::from_static("")));
-    let request_target = format!("post {target}");
-    let parameters = signing::parameters(("(request-target)", &request_target), &headers);
-    let Ok(authorization) = HeaderValue::try_from(format!("Signature {parameters}")) else {
-        return;
-    };
-    headers.insert("authorization", authorization);
+    signing::sign(&mut headers, ("(request-target)", &format!("post {target}")), body);
     let body = Bytes::copy_from_slice(body);
     bounded(target.len() + body.len(), (MEMORY_PER_BYTE, MEMORY_BESIDES), || {
         pipeline::serve(&Method::POST, target, &headers, body.clone());

@@ -12,6 +12,8 @@ pub const MEMORY_PER_BYTE: usize = 192;
 /// Includes the process-wide table of shapes.
 pub const MEMORY_BESIDES: usize = 512 * 1024;
 
+const VERSION: u8 = 131;
+
 struct Few;
 
 impl KnownAtoms for Few {
@@ -33,6 +35,22 @@ pub fn run(data: &[u8]) {
     let (again, tape) = decode(&mut decoder, first, &options);
     if again.is_ok() {
         assert_eq!(tape.words.len(), before.words.len(), "decoding depends on what came before");
+    }
+    check_modes(second);
+}
+
+fn check_modes(bytes: &[u8]) {
+    let rewrite = |bytes: &[u8], exact, binaries| {
+        let options = DecodeOptions { exact, binaries, ..DecodeOptions::default() };
+        let (_, term) = decode(&mut Decoder::new(), bytes, &options).0.ok()?;
+        Some([&[VERSION][..], &term].concat())
+    };
+    let Some(encoded) = rewrite(bytes, true, Binaries::Text) else { return };
+    let again = rewrite(&encoded, true, Binaries::Text);
+    assert_eq!(again.as_deref(), Some(&*encoded), "a term changes when it is read again");
+    for binaries in [Binaries::Text, Binaries::Buffer] {
+        let other = rewrite(bytes, false, binaries);
+        assert_eq!(other.as_deref(), Some(&*encoded), "{binaries:?} differs from exact");
     }
 }
 

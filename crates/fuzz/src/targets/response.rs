@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::request::{MAX_HEADERS, header_map};
 use crate::input::Input;
+use crate::parse::parse_response;
 use crate::{pipeline, signing};
 
 pub fn run(data: &[u8]) {
@@ -19,11 +19,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn raw(bytes: &[u8], id: [u8; 16]) {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut fields);
-    let Ok(httparse::Status::Complete(head)) = response.parse(bytes) else { return };
-    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let (Some(status), Some(headers)) = (status, header_map(response.headers)) else { return };
+    let Some((status, headers, head)) = parse_response(bytes) else { return };
     let body = Bytes::copy_from_slice(&bytes[head..]);
     for limit in [65_536, 100] {
         pipeline::receive(status, &headers, body.clone(), id, limit);
@@ -42,13 +38,11 @@ fn signed(input: &mut Input<'_>) {
     if !encoding.is_empty() {
         headers.insert("content-encoding", HeaderValue::from_static(encoding));
     }
-    headers.insert("content-length", HeaderValue::from(body.len()));
-    headers.insert("x-request-id", HeaderValue::from_static("c2l4dGVlbiBieXRlcyBpZA=="));
-    let digest = signing::digest_of(if whole { body } else { b"" });
-    headers.insert("digest", HeaderValue::try_from(digest).unwrap_or(HeaderValue::from_static("")));
-    let parameters = signing::parameters(("(response-status)", status.as_str()), &headers);
-    let Ok(signature) = HeaderValue::try_from(parameters) else { return };
-    headers.insert("signature", signature);
+    signing::sign(
+        &mut headers,
+        ("(response-status)", status.as_str()),
+        if whole { body } else { b"" },
+    );
     let body_bytes = Bytes::copy_from_slice(body);
     let (authentic, outcome) = pipeline::receive(status, &headers, body_bytes, signing::ID, limit);
     assert_eq!(authentic, whole || body.is_empty(), "the digest does not decide");

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::input::Input;
 use crate::pipeline;
-use crate::signing::{ID, digest_of, last_parameter, parameters, signing_string};
+use crate::signing::{ID, last_parameter, sign, signing_string};
 
 const NAMES: [&str; 12] = [
     "authorization",
@@ -122,11 +122,7 @@ fn request() -> Message {
 fn response() -> Message {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/x-erlang-etf"));
-    headers.insert("content-length", HeaderValue::from_static("0"));
-    headers.insert("x-request-id", HeaderValue::from_static("c2l4dGVlbiBieXRlcyBpZA=="));
-    let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
-    headers.insert("digest", value(digest_of(b"")));
-    headers.insert("signature", value(parameters(("(response-status)", "200"), &headers)));
+    sign(&mut headers, ("(response-status)", "200"), b"");
     Message { method: Method::POST, target: String::new(), status: StatusCode::OK, headers }
 }
 
