@@ -11,7 +11,7 @@ import { Attachment } from './shared-buffers.js';
 const POOL_SIZE = 16 * 1024;
 const SMALL_RESULT = POOL_SIZE / 4;
 
-/** See crates/node/src/codec/encoder_functions.rs. Arguments and results are in `control`. */
+/** See crates/node/src/codec/encoder.rs. Arguments and results are in `control`. */
 interface EncoderFunctions {
   encode(): void;
   copyEncoded(target: Uint8Array): void;

@@ -9,7 +9,7 @@ use napi::{Env, Error, Result};
 use napi_derive::napi;
 
 use crate::codec::decoder::{self, SharedDecoder};
-use crate::codec::encoder_functions;
+use crate::codec::encoder;
 use crate::environment::Environment;
 use crate::errors::Failure;
 use crate::event_queue::Wake;
@@ -78,7 +78,7 @@ impl Bridge {
         target: Object<'_>,
         control: Uint32Array,
     ) -> Result<()> {
-        encoder_functions::install(env, &self.environment.encoder, &target, control)
+        encoder::install(env, &self.environment.encoder, &target, control)
     }
 
     /// The decoder reads `control` and `input`, and writes tapes to the other arrays.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use napi::{Env, Error, Result, Status};
 
 use crate::clients::Clients;
-use crate::codec::encoder_functions::SharedEncoder;
+use crate::codec::encoder::SharedEncoder;
 use crate::delivery::{self, Aside};
 use crate::errors::Failure;
 use crate::event_loop::EventLoop;

@@ -2,5 +2,4 @@
 
 mod bare_functions;
 pub(crate) mod decoder;
-mod encoder;
-pub(crate) mod encoder_functions;
+pub(crate) mod encoder;
