@@ -27,10 +27,16 @@ export interface Metric {
   readonly name: string;
   readonly unit: string;
   readonly description: string;
+  /** Whether it only grows. */
+  readonly isCounter: boolean;
 }
 
 function metric(name: string, unit: string, description: string): Metric {
-  return { name, unit, description };
+  return { name, unit, description, isCounter: false };
+}
+
+function counter(name: string, unit: string, description: string): Metric {
+  return { name, unit, description, isCounter: true };
 }
 
 export const DURATION = {
@@ -46,17 +52,21 @@ export const DURATION_BUCKETS = [
 export const CLIENT = {
   active: metric('backwater.client.calls.active', '{call}', 'Calls that have not settled.'),
   queued: metric('backwater.client.calls.queued', '{call}', 'Calls that wait for a connection.'),
-  calls: metric('backwater.client.calls', '{call}', 'Calls made.'),
-  failures: metric('backwater.client.failures', '{call}', 'Failed calls, by error code.'),
+  calls: counter('backwater.client.calls', '{call}', 'Calls made.'),
+  failures: counter('backwater.client.failures', '{call}', 'Failed calls, by error code.'),
   connections: metric('backwater.client.connections', '{connection}', 'Open connections.'),
-  connectFailures: metric(
+  connectFailures: counter(
     'backwater.client.connect_failures',
     '{attempt}',
     'Failed attempts to connect.',
   ),
-  retries: metric('backwater.client.retries', '{attempt}', 'Repeated attempts.'),
-  failovers: metric('backwater.client.failovers', '{attempt}', 'Attempts moved to another server.'),
-  hedges: metric('backwater.client.hedges', '{attempt}', 'Second attempts at slow calls.'),
+  retries: counter('backwater.client.retries', '{attempt}', 'Repeated attempts.'),
+  failovers: counter(
+    'backwater.client.failovers',
+    '{attempt}',
+    'Attempts moved to another server.',
+  ),
+  hedges: counter('backwater.client.hedges', '{attempt}', 'Second attempts at slow calls.'),
   endpoints: metric('backwater.client.endpoints', '{endpoint}', 'Servers, by state.'),
 } as const;
 
@@ -67,13 +77,13 @@ export const SERVER = {
     '{call}',
     'Calls still running whose callers have gone away.',
   ),
-  calls: metric('backwater.server.calls', '{call}', 'Calls accepted.'),
-  refused: metric(
+  calls: counter('backwater.server.calls', '{call}', 'Calls accepted.'),
+  refused: counter(
     'backwater.server.refused',
     '{request}',
     'Requests that no function saw, by reason.',
   ),
-  exceptions: metric('backwater.server.exceptions', '{call}', 'Exceptions raised, by class.'),
+  exceptions: counter('backwater.server.exceptions', '{call}', 'Exceptions raised, by class.'),
   connections: metric('backwater.server.connections', '{connection}', 'Open connections.'),
   memory: metric('backwater.server.memory', 'By', 'Memory that calls in flight take.'),
 } as const;

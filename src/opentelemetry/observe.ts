@@ -42,18 +42,6 @@ export function observe(target: Client | Server, options: ObserveOptions = {}): 
   return register(meter, SERVER, target, serverFigures, attributes);
 }
 
-const COUNTED: readonly Metric[] = [
-  CLIENT.calls,
-  CLIENT.failures,
-  CLIENT.connectFailures,
-  CLIENT.retries,
-  CLIENT.failovers,
-  CLIENT.hedges,
-  SERVER.calls,
-  SERVER.refused,
-  SERVER.exceptions,
-];
-
 type Figure<Name> = readonly [name: Name, value: number, attributes?: Attributes];
 
 function register<Table extends Readonly<Record<string, Metric>>, Stats>(
@@ -64,12 +52,11 @@ function register<Table extends Readonly<Record<string, Metric>>, Stats>(
   attributes: Attributes,
 ): () => void {
   const instruments = new Map<keyof Table, Observable>();
-  for (const [name, each] of Object.entries(table)) {
-    const { unit, description } = each;
-    const instrument = COUNTED.includes(each)
-      ? meter.createObservableCounter(each.name, { unit, description })
-      : meter.createObservableUpDownCounter(each.name, { unit, description });
-    instruments.set(name, instrument);
+  for (const [key, { name, unit, description, isCounter }] of Object.entries(table)) {
+    const instrument = isCounter
+      ? meter.createObservableCounter(name, { unit, description })
+      : meter.createObservableUpDownCounter(name, { unit, description });
+    instruments.set(key, instrument);
   }
   const all = [...instruments.values()];
   const report = (result: BatchObservableResult): void => {
