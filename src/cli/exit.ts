@@ -54,16 +54,10 @@ export function statusOf(error: unknown): number {
   // Only values that cannot be encoded have a path.
   if (error instanceof TermError && error.path !== undefined) return EXIT.usage;
   if (isBackwaterError(error)) return STATUS[error.code] ?? EXIT.response;
-  if (codeOf(error) === 'ERR_BACKWATER_NATIVE') return EXIT.addon;
-  return isSystemError(error) ? EXIT.usage : EXIT.internal;
-}
-
-function codeOf(error: unknown): unknown {
-  return isError(error) && 'code' in error ? error.code : undefined;
-}
-
-function isSystemError(error: unknown): boolean {
-  return isError(error) && 'syscall' in error;
+  if (!isError(error)) return EXIT.internal;
+  if ('code' in error && error.code === 'ERR_BACKWATER_NATIVE') return EXIT.addon;
+  // Only errors of the system have a `syscall`.
+  return 'syscall' in error ? EXIT.usage : EXIT.internal;
 }
 
 export function messageOf(error: unknown, verbose: boolean): string {

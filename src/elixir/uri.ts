@@ -1,4 +1,4 @@
-import { boundedUrl, isBoundedHost } from '../platform/url.js';
+import { boundedUrl, isBoundedHost, SPECIAL } from '../platform/url.js';
 import type { Atom } from '../terms/index.js';
 import { type Fields, integer, struct } from './struct.js';
 
@@ -13,9 +13,6 @@ const PORTS: Readonly<Record<string, number>> = {
   ws: 80,
   wss: 443,
 };
-
-/** WHATWG's URL takes what follows these schemes for a host. */
-const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
 
 const TEXTS = ['userinfo', 'host', 'path', 'query', 'fragment'] as const;
 

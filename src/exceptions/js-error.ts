@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { standaloneEncoder } from '../codec/standalone-encoder.js';
 import type { EncoderSettings } from '../codec/encoder.js';
 import { defineHidden } from '../platform/brands.js';
+import { assignDefined } from '../platform/error.js';
 import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
 import { ownProperties, readProperty } from '../platform/own-properties.js';
 import { isError } from '../platform/realms.js';
@@ -137,14 +138,9 @@ function thrownErrorOfFields(fields: unknown, level: number): ThrownError | unde
   const cause =
     level === MAX_CAUSES ? undefined : thrownErrorOfFields(fieldOf(fields, CAUSE), level + 1);
   const omitted = textOf(fieldOf(fields, OMITTED));
-  return Object.freeze({
-    name,
-    message,
-    ...(code === undefined ? {} : { code }),
-    ...(data === undefined ? {} : { data }),
-    ...(cause === undefined ? {} : { cause }),
-    ...(omitted === undefined ? {} : { omitted }),
-  });
+  const thrown = { name, message };
+  assignDefined(thrown, { code, data, cause, omitted });
+  return Object.freeze(thrown);
 }
 
 /** The decoding options decide between an object and a Map. */

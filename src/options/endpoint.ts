@@ -25,21 +25,21 @@ const FORMS = "a URL such as 'http://10.0.0.1:8080', 'host', or 'host:port'";
 export function parseEndpoint(url: unknown): Endpoint {
   // URLs of other realms may follow other rules.
   if (isUrl(url)) return fromUrl(parseUrl(url.href));
-  if (typeof url !== 'string') throw refuse(`takes ${FORMS}, not ${inspectBriefly(url, 100)}`);
+  if (typeof url !== 'string') throw refuseUrl(`takes ${FORMS}, not ${inspectBriefly(url, 100)}`);
   // The URL parser would drop these silently.
-  if (/[\s\p{Cc}]/u.test(url)) throw refuse(`takes ${FORMS}, without white space`);
+  if (/[\s\p{Cc}]/u.test(url)) throw refuseUrl(`takes ${FORMS}, without white space`);
   return url.includes('://') ? fromUrl(parseUrl(url)) : fromHost(url);
 }
 
 function fromUrl(url: URL): Endpoint {
   if (url.username !== '' || url.password !== '') {
-    throw refuse("cannot have a user or a password: calls are signed with the option 'secret'");
+    throw refuseUrl("cannot have a user or a password: calls are signed with the option 'secret'");
   }
   const { scheme, port } = schemeOf(url.protocol);
   // `search` and `hash` are also empty for a bare `?` or `#`.
-  if (/[?#]/.test(url.href)) throw refuse('cannot have a query or a fragment');
+  if (/[?#]/.test(url.href)) throw refuseUrl('cannot have a query or a fragment');
   if (!['/', '/backwater/1', BASE_PATH].includes(url.pathname)) {
-    throw refuse(`cannot have a path other than ${BASE_PATH}`);
+    throw refuseUrl(`cannot have a path other than ${BASE_PATH}`);
   }
   return endpointOf(scheme, url, url.port === '' ? port : Number(url.port));
 }
@@ -47,7 +47,7 @@ function fromUrl(url: URL): Endpoint {
 function schemeOf(protocol: string): { scheme: Endpoint['scheme']; port: number } {
   if (protocol === 'http:') return { scheme: 'http', port: 80 };
   if (protocol === 'https:') return { scheme: 'https', port: 443 };
-  throw refuse(`takes http: or https:, not ${protocol}`);
+  throw refuseUrl(`takes http: or https:, not ${protocol}`);
 }
 
 function fromHost(text: string): Endpoint {
@@ -58,7 +58,7 @@ function fromHost(text: string): Endpoint {
   if (match === null) {
     // An address with an @ may hold a password.
     const given = text.includes('@') ? 'this' : inspectBriefly(text, 100);
-    throw refuse(`takes ${FORMS}, not ${given}`);
+    throw refuseUrl(`takes ${FORMS}, not ${given}`);
   }
   const port = match[2] === undefined ? DEFAULT_PORT : Number(match[2]);
   const scheme = TLS_PORTS.includes(port) ? 'https' : 'http';
@@ -70,16 +70,16 @@ function parseUrl(text: string): URL {
     return new URL(text);
   } catch (cause) {
     // Not echoed, because it may hold a password.
-    throw refuse(`takes ${FORMS}; this one cannot be parsed`, cause);
+    throw refuseUrl(`takes ${FORMS}; this one cannot be parsed`, cause);
   }
 }
 
 function endpointOf(scheme: Endpoint['scheme'], { hostname }: URL, port: number): Endpoint {
-  if (port < 1 || port > 65535) throw refuse(`takes a port from 1 to 65535, not ${port}`);
+  if (port < 1 || port > 65535) throw refuseUrl(`takes a port from 1 to 65535, not ${port}`);
   const host = hostname.replace(/^\[|\]$/g, '');
   return Object.freeze({ scheme, host, port, basePath: BASE_PATH });
 }
 
-function refuse(what: string, cause?: unknown): OptionError {
+export function refuseUrl(what: string, cause?: unknown): OptionError {
   return refuseOption('url', what, cause);
 }

@@ -70,10 +70,10 @@ export function isBackwaterError(value: unknown): value is BackwaterError {
 }
 
 /** Keeps `util.inspect` short. */
-export function assignDefined(error: Error, fields: Readonly<Record<string, unknown>>): void {
+export function assignDefined(target: object, fields: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) {
-      Object.defineProperty(error, name, {
+      Object.defineProperty(target, name, {
         __proto__: null,
         value,
         enumerable: true,

@@ -3,7 +3,7 @@ const MAX_HOST = 253;
 
 const START = /^([a-z][a-z0-9+.-]*):(?:\/\/([^/?#\\]*))?/i;
 /** Schemes where WHATWG's URL accepts any number of slashes and backslashes before the host. */
-const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
+export const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
 
 /**
  * Undefined if a peer's text is not a URL, or has a long host, because `new URL` takes quadratic time for

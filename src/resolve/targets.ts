@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
-import { parseEndpoint, type Endpoint } from '../options/endpoint.js';
-import { refuseOption } from '../options/table.js';
+import { type Endpoint, parseEndpoint, refuseUrl } from '../options/endpoint.js';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { isUrl } from '../platform/realms.js';
@@ -44,7 +43,7 @@ const SRV = /^srv\+(https?):\/\/([^/?#]*)(.*)$/i;
 export function parseSource(url: unknown): Source {
   if (typeof url === 'function') return url as EndpointResolver;
   if (!Array.isArray(url)) return [parseTarget(url)];
-  if (url.length === 0) throw refuse('has no server in its list');
+  if (url.length === 0) throw refuseUrl('has no server in its list');
   return Array.from(url, (each: unknown, index) => {
     try {
       return parseTarget(each);
@@ -60,12 +59,14 @@ export function parseResolved(found: unknown): readonly Target[] {
     found === null ||
     typeof (found as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function'
   ) {
-    throw refuse(`as a function must return a list of servers, not ${inspectBriefly(found, 100)}`);
+    throw refuseUrl(
+      `as a function must return a list of servers, not ${inspectBriefly(found, 100)}`,
+    );
   }
   const targets: Target[] = [];
   for (const each of found as Iterable<unknown>) {
     if (targets.length === MAX_TARGETS) {
-      throw refuse(`as a function may return at most ${MAX_TARGETS} servers`);
+      throw refuseUrl(`as a function may return at most ${MAX_TARGETS} servers`);
     }
     targets.push(isAddress(each) ? fromAddress(each) : parseTarget(each));
   }
@@ -101,17 +102,19 @@ function parseTarget(url: unknown): Target {
 
 function serviceName(name: string, rest: string): string {
   if (name.includes('@')) {
-    throw refuse("cannot have a user or a password: calls are signed with the option 'secret'");
+    throw refuseUrl("cannot have a user or a password: calls are signed with the option 'secret'");
   }
   if (name.includes(':')) {
-    throw refuse('cannot have a port with srv+http and srv+https: it comes from the SRV records');
+    throw refuseUrl(
+      'cannot have a port with srv+http and srv+https: it comes from the SRV records',
+    );
   }
   if (!['', '/', '/backwater/1', '/backwater/1/'].includes(rest)) {
-    throw refuse('cannot have a path, a query or a fragment with srv+http and srv+https');
+    throw refuseUrl('cannot have a path, a query or a fragment with srv+http and srv+https');
   }
   const lower = name.toLowerCase().replace(/\.$/, '');
   if (lower.length > 253 || !/^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(lower)) {
-    throw refuse(`takes a name with srv+http and srv+https, not ${inspectBriefly(name, 100)}`);
+    throw refuseUrl(`takes a name with srv+http and srv+https, not ${inspectBriefly(name, 100)}`);
   }
   return lower;
 }
@@ -122,10 +125,12 @@ function isAddress(value: unknown): value is EndpointAddress {
 
 function fromAddress({ host, port, weight = 1 }: EndpointAddress): Target {
   if (typeof host !== 'string' || !Number.isInteger(port)) {
-    throw refuse('as a function must return servers with a string as host and an integer as port');
+    throw refuseUrl(
+      'as a function must return servers with a string as host and an integer as port',
+    );
   }
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) {
-    throw refuse(`takes weights from 1 to 65535, not ${inspectBriefly(weight, 100)}`);
+    throw refuseUrl(`takes weights from 1 to 65535, not ${inspectBriefly(weight, 100)}`);
   }
   const name = isIP(host) === 6 ? `[${host}]` : host;
   const endpoint = parseEndpoint(`${name}:${port}`);
@@ -136,8 +141,4 @@ function atPlace(error: unknown, place: string): unknown {
   if (!(error instanceof OptionError)) return error;
   const message = error.message.replace("option 'url'", `option '${place}'`);
   return new OptionError(message, { option: place, cause: error.cause });
-}
-
-function refuse(what: string): OptionError {
-  return refuseOption('url', what);
 }
