@@ -34,10 +34,6 @@ export class ListenError extends BackwaterError {
   /** The system's error code, such as `EADDRINUSE`. */
   declare readonly reason?: string;
 
-  static {
-    defineError(this, 'ListenError');
-  }
-
   constructor(message: string, fields: AddressFields = {}) {
     const { host, port, reason, ...options } = ownProperties(fields);
     super(message, options);
@@ -66,10 +62,6 @@ export class ConnectError extends BackwaterError {
   /** The phase that failed. */
   declare readonly phase?: 'resolve' | 'connect' | 'tls';
 
-  static {
-    defineError(this, 'ConnectError');
-  }
-
   constructor(message: string, fields: ConnectFields = {}) {
     const { host, port, reason, phase, ...options } = ownProperties(fields);
     super(message, options);
@@ -80,10 +72,6 @@ export class ConnectError extends BackwaterError {
 /** The connection broke after sending had started. The function may have been called. */
 export class ConnectionLostError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CONNECTION_LOST';
-
-  static {
-    defineError(this, 'ConnectionLostError');
-  }
 }
 
 /** Why a TLS handshake failed. */
@@ -109,10 +97,6 @@ export class TlsError extends ConnectError {
   override readonly code = 'ERR_BACKWATER_TLS';
   /** Why the handshake failed. */
   declare readonly reason: TlsErrorReason;
-
-  static {
-    defineError(this, 'TlsError');
-  }
 
   constructor(message: string, fields: TlsErrorFields) {
     super(message, fields);
@@ -167,10 +151,6 @@ export class TimeoutError extends BackwaterError {
   /** The port, if reached. */
   declare readonly port?: number;
 
-  static {
-    defineError(this, 'TimeoutError');
-  }
-
   constructor(fields: TimeoutFields) {
     const own = ownProperties(fields);
     const { phase, times, option, limit, host, port, ...options } = own;
@@ -218,10 +198,6 @@ export class QueueFullError extends BackwaterError {
   readonly option: 'maxQueuedCalls' | 'maxBytesInFlight';
   /** The limit, in waiting calls or bytes of arguments. */
   readonly limit: number;
-
-  static {
-    defineError(this, 'QueueFullError');
-  }
 
   constructor(fields: QueueFullFields) {
     const { limit, option = 'maxQueuedCalls', ...options } = ownProperties(fields);
@@ -281,10 +257,6 @@ export class RemoteError extends BackwaterError {
   readonly reason: string;
   /** The server's explanation, such as `it takes 1 or 2 arguments`. Its text may change. */
   declare readonly detail?: string;
-
-  static {
-    defineError(this, 'RemoteError');
-  }
 
   constructor(httpStatus: number, reason: string, fields: RemoteErrorFields = {}) {
     const { call, detail, ...options } = ownProperties(fields);
@@ -348,10 +320,6 @@ export class RemoteException extends BackwaterError {
   declare readonly stacktrace: Term;
   /** The JavaScript error, if one was thrown. Not enumerable, because `reason` contains it. */
   declare readonly remote: ThrownError | undefined;
-
-  static {
-    defineError(this, 'RemoteException');
-  }
 
   constructor(
     exceptionClass: ExceptionClass,
@@ -431,10 +399,6 @@ export class ResponseAuthenticationError extends BackwaterError {
   /** What the response claims. Show it to people, but do not act on it. */
   declare readonly unverified?: UnverifiedResponse;
 
-  static {
-    defineError(this, 'ResponseAuthenticationError');
-  }
-
   constructor(reason: ResponseAuthenticationReason, fields: ResponseAuthenticationFields = {}) {
     const { header, unverified, advice, ...options } = ownProperties(fields);
     super(authenticationMessage(reason, { header, unverified, advice }), options);
@@ -484,10 +448,6 @@ export class ResponseError extends BackwaterError {
   /** Details as text; may be empty. */
   readonly detail: string;
 
-  static {
-    defineError(this, 'ResponseError');
-  }
-
   constructor(reason: ResponseErrorReason, detail = '', options?: ErrorOptions) {
     const colon = detail === '' ? '' : `: ${excerpt(detail)}`;
     super(`the response cannot be understood: ${reason}${colon}`, options);
@@ -508,10 +468,6 @@ export class StreamError extends BackwaterError {
   /** How many items had arrived. */
   readonly items: number;
 
-  static {
-    defineError(this, 'StreamError');
-  }
-
   constructor(message: string, { items, ...options }: StreamFields) {
     super(message, options);
     this.items = items;
@@ -530,10 +486,6 @@ export class OptionError extends BackwaterError {
   /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
   readonly option: string;
 
-  static {
-    defineError(this, 'OptionError');
-  }
-
   constructor(message: string, { option, ...options }: OptionFields) {
     super(message, options);
     this.option = option;
@@ -543,12 +495,27 @@ export class OptionError extends BackwaterError {
 /** The client or server was closed before the operation, or while it was in progress. */
 export class ClosedError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CLOSED';
-
-  static {
-    defineError(this, 'ClosedError');
-  }
 }
 
 function excerpt(text: string): string {
   return truncate(text, 300).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+}
+
+// In a table, because minifiers rename classes.
+for (const [name, constructor] of Object.entries({
+  ListenError,
+  ConnectError,
+  ConnectionLostError,
+  TlsError,
+  TimeoutError,
+  QueueFullError,
+  RemoteError,
+  RemoteException,
+  ResponseAuthenticationError,
+  ResponseError,
+  StreamError,
+  OptionError,
+  ClosedError,
+})) {
+  defineError(constructor, name);
 }

@@ -4,7 +4,7 @@ import { brand, defineHidden } from '../platform/brands.js';
 import { byteLength, copyBytes } from '../platform/bytes.js';
 import { TermError } from './term-error.js';
 import { Atom } from './atom.js';
-import { TERM } from './brands.js';
+import { TERM, type TermKind } from './brands.js';
 import { inspectCall, inspectSymbol, type PrinterOptions } from './inspect.js';
 import { isMarked, type TupleMark } from './tuple.js';
 
@@ -34,10 +34,6 @@ export type Term =
 
 /** A double, even if it is integral: `float(1)` is Erlang's `1.0`. */
 export class Float {
-  static {
-    brand(this, TERM, 'float');
-  }
-
   /** Finite. */
   readonly value: number;
 
@@ -83,10 +79,6 @@ export function float(value: number): Float {
 
 /** Bits whose number is not a multiple of eight. */
 export class BitString {
-  static {
-    brand(this, TERM, 'bit_string');
-  }
-
   /** At least one byte; the unused low bits of the last byte are zero. */
   readonly bytes: Buffer;
   /** How many high bits of the last byte are used: 1 to 7. */
@@ -116,10 +108,6 @@ export class BitString {
 
 /** A list that does not end with the empty list: `[a, b | tail]`. */
 export class ImproperList {
-  static {
-    brand(this, TERM, 'improper_list');
-  }
-
   /** At least one item. */
   readonly items: readonly Term[];
   /** Not a list. */
@@ -147,10 +135,6 @@ export class ImproperList {
 
 /** A process identifier, meaningful only to its Erlang node. */
 export class Pid {
-  static {
-    brand(this, TERM, 'pid');
-  }
-
   constructor(
     /** Its node. */
     readonly node: Atom,
@@ -178,10 +162,6 @@ export class Pid {
 
 /** A port of an Erlang node. */
 export class Port {
-  static {
-    brand(this, TERM, 'port');
-  }
-
   constructor(
     /** Its node. */
     readonly node: Atom,
@@ -210,10 +190,6 @@ export class Port {
 
 /** A unique reference made by an Erlang node. */
 export class Reference {
-  static {
-    brand(this, TERM, 'reference');
-  }
-
   constructor(
     /** Its node. */
     readonly node: Atom,
@@ -243,10 +219,6 @@ export class Reference {
 
 /** `fun Module:Function/Arity`. */
 export class ExternalFunction {
-  static {
-    brand(this, TERM, 'external_function');
-  }
-
   /** Its module. */
   readonly module: Atom;
   /** Its name. */
@@ -278,10 +250,6 @@ export class ExternalFunction {
 
 /** A native record of OTP 29 (`-record #point{…}`), opaque to older releases. */
 export class NativeRecord {
-  static {
-    brand(this, TERM, 'native_record');
-  }
-
   /** Its module. */
   readonly module: Atom;
   /** Its name. */
@@ -325,10 +293,6 @@ export interface FunParts {
 
 /** A closure of an Erlang node, to keep and send back. */
 export class Fun {
-  static {
-    brand(this, TERM, 'fun');
-  }
-
   /** @internal */
   readonly parts: FunParts;
 
@@ -358,6 +322,19 @@ export class Fun {
     return options.stylize(this.toString(), 'special');
   }
 }
+
+const CLASSES = {
+  float: Float,
+  bit_string: BitString,
+  improper_list: ImproperList,
+  pid: Pid,
+  port: Port,
+  reference: Reference,
+  external_function: ExternalFunction,
+  native_record: NativeRecord,
+  fun: Fun,
+} satisfies Record<Exclude<TermKind, 'atom'>, unknown>;
+for (const [kind, constructor] of Object.entries(CLASSES)) brand(constructor, TERM, kind);
 
 function checkNode(node: unknown, what: string): void {
   if (!(node instanceof Atom)) throw new TermError(`the node of a ${what} must be an atom`);
