@@ -4,7 +4,7 @@ import { defineHidden } from '../platform/brands.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import type { StructReviver } from '../codec/revivers.js';
 import { type Atom, tuple } from '../terms/index.js';
-import { type Fields, integer, ISO, struct } from './struct.js';
+import { type Fields, integer, ISO, struct, structReviver } from './struct.js';
 import { Time } from './time.js';
 
 /** Elixir's functions fail for years beyond ±9999. */
@@ -77,15 +77,9 @@ function precisionOf(date: Date): number {
 }
 
 export const dateRevivers: readonly StructReviver[] = [
-  {
-    struct: 'DateTime',
-    revive: (fields: Fields) => instantOf(fields, zoneOffset(fields)) ?? fields,
-  },
-  { struct: 'NaiveDateTime', revive: (fields: Fields) => instantOf(fields, 0) ?? fields },
-  {
-    struct: 'Date',
-    revive: (fields: Fields) => instantOf({ ...fields, ...MIDNIGHT }, 0) ?? fields,
-  },
+  structReviver('DateTime', (fields) => instantOf(fields, zoneOffset(fields))),
+  structReviver('NaiveDateTime', (fields) => instantOf(fields, 0)),
+  structReviver('Date', (fields) => instantOf({ ...fields, ...MIDNIGHT }, 0)),
 ];
 
 const MIDNIGHT = { hour: 0, minute: 0, second: 0, microsecond: tuple(0, MILLISECONDS) };

@@ -13,7 +13,7 @@ import { dateRevivers, dateTime, day, naiveDateTime, time } from './dates.js';
 import { decimal, decimalText } from './decimal.js';
 import { Range } from './range.js';
 import { regexOf } from './regex.js';
-import { type Fields, struct } from './struct.js';
+import { type Fields, struct, structReviver } from './struct.js';
 import { Time } from './time.js';
 import { uri, urlOf } from './uri.js';
 import { Version } from './version.js';
@@ -162,16 +162,13 @@ const DATES: Readonly<
 
 const revivers: readonly Reviver[] = Object.freeze([
   ...dateRevivers,
-  { struct: 'Time', revive: (fields: Fields) => Time.ofFields(fields) ?? fields },
-  { struct: 'MapSet', revive: (fields: Fields) => setOf(fields['map']) ?? fields },
-  { struct: 'Range', revive: (fields: Fields) => Range.ofFields(fields) ?? fields },
-  { struct: 'URI', revive: (fields: Fields) => urlOf(withTexts(fields)) ?? fields },
-  {
-    struct: 'Version',
-    revive: (fields: Fields) => Version.ofFields(withTexts(fields)) ?? fields,
-  },
-  { struct: 'Decimal', revive: (fields: Fields) => decimalText(fields) ?? fields },
-  { struct: 'Regex', revive: (fields: Fields) => regexOf(withTexts(fields)) ?? fields },
+  structReviver('Time', (fields) => Time.ofFields(fields)),
+  structReviver('MapSet', ({ map }) => setOf(map)),
+  structReviver('Range', (fields) => Range.ofFields(fields)),
+  structReviver('URI', (fields) => urlOf(withTexts(fields))),
+  structReviver('Version', (fields) => Version.ofFields(withTexts(fields))),
+  structReviver('Decimal', decimalText),
+  structReviver('Regex', (fields) => regexOf(withTexts(fields))),
 ]);
 
 /** The fields as `binaries: 'auto'` would decode them. */

@@ -1,3 +1,4 @@
+import type { StructReviver } from '../codec/revivers.js';
 import { TermError } from '../errors/errors.js';
 import { Atom, atom } from '../terms/index.js';
 
@@ -22,6 +23,11 @@ export function struct(module: string, fields: object): Map<Atom, unknown> {
     if (field !== STRUCT.name) map.set(atom(field), value);
   }
   return map;
+}
+
+/** Makes the value that `read` finds in a struct; without one, the struct stays a map. */
+export function structReviver(module: string, read: (fields: Fields) => unknown): StructReviver {
+  return { struct: module, revive: (fields: Fields) => read(fields) ?? fields };
 }
 
 export function integer(value: unknown, least: number, most: number): number | undefined {
