@@ -1,4 +1,5 @@
 import {
+  type AddressFields,
   BackwaterError,
   ClosedError,
   ConnectError,
@@ -40,7 +41,7 @@ export function errorOf(failure: Failure): Error {
       return new OptionError(failure.message, { option: failure.option });
     case 'timeout': {
       const { phase, times, option, limit, host, port } = failure;
-      const address = host === null || port === null ? {} : { host, port };
+      const address = { host: host ?? undefined, port: port ?? undefined };
       return new TimeoutError({ phase, times, option, limit, ...address });
     }
     case 'lost':
@@ -85,16 +86,8 @@ function responseError({ reason, detail, offset }: FailureOf<'response'>): Respo
   return new ResponseError(reason as ResponseErrorReason, detail, options);
 }
 
-function addressOf({ host, port, reason }: FailureOf<'listen' | 'connect'>): {
-  host: string;
-  port?: number;
-  reason?: string;
-} {
-  return {
-    host,
-    ...(port === null ? {} : { port }),
-    ...(reason === null ? {} : { reason }),
-  };
+function addressOf({ host, port, reason }: FailureOf<'listen' | 'connect'>): AddressFields {
+  return { host, port: port ?? undefined, reason: reason ?? undefined };
 }
 
 /** `listen EADDRINUSE: address already in use 127.0.0.1:8080`, as in Node. */
