@@ -7,6 +7,15 @@ import { type Fields, integer, ISO, struct } from './struct.js';
 
 const TIME = /^T?(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?$/;
 
+/** The arguments of {@link Time}, and the most that each may be. */
+const PARTS = [
+  ['hour', 23],
+  ['minute', 59],
+  ['second', 59],
+  ['microsecond', 999_999],
+  ['precision', 6],
+] as const;
+
 /** A time of day, like Elixir's `Time`. */
 export class Time {
   /** 0 to 23. */
@@ -31,20 +40,14 @@ export class Time {
     microsecond = 0,
     precision = placesOf(microsecond),
   ) {
-    for (const [name, value, most] of [
-      ['hour', hour, 23],
-      ['minute', minute, 59],
-      ['second', second, 59],
-      ['microsecond', microsecond, 999_999],
-      ['precision', precision, 6],
-    ] as const) {
-      if (integer(value, 0, most) === undefined) {
-        const given = inspectBriefly(value, 100);
-        throw new TermError(
-          `the ${name} of a Time must be an integer from 0 to ${most}, not ${given}`,
-        );
-      }
-    }
+    const values = [hour, minute, second, microsecond, precision];
+    PARTS.forEach(([name, most], index) => {
+      if (integer(values[index], 0, most) !== undefined) return;
+      const given = inspectBriefly(values[index], 100);
+      throw new TermError(
+        `the ${name} of a Time must be an integer from 0 to ${most}, not ${given}`,
+      );
+    });
     this.hour = hour;
     this.minute = minute;
     this.second = second;
@@ -70,17 +73,13 @@ export class Time {
   }
 
   /** @internal Undefined if a field is invalid. */
-  static ofFields(fields: Fields): Time | undefined {
-    const hour = integer(fields['hour'], 0, 23);
-    const minute = integer(fields['minute'], 0, 59);
-    const second = integer(fields['second'], 0, 59);
-    const pair: unknown = fields['microsecond'];
-    const micros = Array.isArray(pair) ? integer(pair[0], 0, 999_999) : undefined;
-    const precision = Array.isArray(pair) ? integer(pair[1], 0, 6) : undefined;
-    if (hour === undefined || minute === undefined || second === undefined) return undefined;
-    if (micros === undefined || precision === undefined) return undefined;
-    if (!isSame(fields['calendar'], ISO)) return undefined;
-    return new Time(hour, minute, second, micros, precision);
+  static ofFields({ hour, minute, second, microsecond: pair, calendar }: Fields): Time | undefined {
+    if (!Array.isArray(pair) || !isSame(calendar, ISO)) return undefined;
+    const values = [hour, minute, second, pair[0], pair[1]] as Required<
+      ConstructorParameters<typeof Time>
+    >;
+    const fit = PARTS.every(([, most], index) => integer(values[index], 0, most) !== undefined);
+    return fit ? new Time(...values) : undefined;
   }
 
   /** The same time with other decimal places; excess places are cut. */
