@@ -74,8 +74,7 @@ export const serve: Command = {
     }
     await signalled();
     terminal.note('closing...');
-    const timeout = timeOf(flags, 'close-timeout');
-    await server.close(timeout === undefined ? {} : { timeout });
+    await server.close({ timeout: timeOf(flags, 'close-timeout') });
     setTimeout(() => process.exit(EXIT.ok), EXIT_GRACE).unref();
     return EXIT.ok;
   },
