@@ -9,14 +9,9 @@ use crate::pieces::pieces;
 /// The maximum output per input byte: zlib's "Maximum Compression Factor".
 const MOST_PER_BYTE: usize = 1032;
 const STEP: usize = 16 * 1024;
+const WINDOW_BITS: u8 = 15;
 /// Magic, method, no flags, no time, no extra flags, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-
-const FHCRC: u8 = 2;
-const FEXTRA: u8 = 4;
-const FNAME: u8 = 8;
-const FCOMMENT: u8 = 16;
-const RESERVED: u8 = 0xe0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GzipError {
@@ -46,8 +41,8 @@ pub fn bound(size: usize) -> usize {
 
 /// Inflates the first member to at most `limit` bytes, and ignores the rest.
 pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
-    let mut deflated = skip_header(input).ok_or(GzipError::Malformed)?;
-    let mut inflater = Decompress::new(false);
+    let mut inflater = Decompress::new_gzip(WINDOW_BITS);
+    let mut rest = input;
     // A spare byte reveals the end without growing the output.
     let expected = claimed_size(input.len(), input.last_chunk()).saturating_add(1).max(STEP);
     let mut output = Vec::with_capacity(expected.min(limit.saturating_add(1)));
@@ -56,68 +51,25 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
         let room = limit.saturating_add(1) - output.len();
         output.reserve_exact(output.len().clamp(STEP, STEP * 64).min(room));
         let (read, written) = (inflater.total_in(), inflater.total_out());
-        let status = inflater.decompress_vec(deflated, &mut output, FlushDecompress::None);
-        let status = status.map_err(|_| GzipError::Malformed)?;
-        deflated = &deflated[(inflater.total_in() - read) as usize..];
+        let status = inflater.decompress_vec(rest, &mut output, FlushDecompress::None);
         if output.len() > limit {
             return Err(GzipError::TooLarge { limit });
         }
-        if status == Status::StreamEnd {
-            break;
+        if status.map_err(|_| GzipError::Malformed)? == Status::StreamEnd {
+            return Ok(output);
         }
+        rest = &rest[(inflater.total_in() - read) as usize..];
         let stuck = inflater.total_in() == read && inflater.total_out() == written;
-        if stuck && (output.len() < output.capacity() || deflated.is_empty()) {
+        if stuck && (output.len() < output.capacity() || rest.is_empty()) {
             return Err(GzipError::Malformed);
         }
     }
-    check_trailer(deflated, &output)?;
-    Ok(output)
 }
 
 /// The unverified size that a trailer claims, at most what `length` bytes can hold.
 pub fn claimed_size(length: usize, trailer: Option<&[u8; 4]>) -> usize {
     let claimed = trailer.map_or(0, |size| u32::from_le_bytes(*size) as usize);
     claimed.min(length.saturating_mul(MOST_PER_BYTE))
-}
-
-fn skip_header(input: &[u8]) -> Option<&[u8]> {
-    let (&[0x1f, 0x8b, 8, flags, _, _, _, _, _, _], mut rest) = input.split_first_chunk::<10>()?
-    else {
-        return None;
-    };
-    if flags & RESERVED != 0 {
-        return None;
-    }
-    if flags & FEXTRA != 0 {
-        let (length, after) = rest.split_first_chunk::<2>()?;
-        rest = after.get(usize::from(u16::from_le_bytes(*length))..)?;
-    }
-    for flag in [FNAME, FCOMMENT] {
-        if flags & flag != 0 {
-            let end = rest.iter().position(|byte| *byte == 0)?;
-            rest = &rest[end + 1..];
-        }
-    }
-    if flags & FHCRC != 0 {
-        let (given, after) = rest.split_first_chunk::<2>()?;
-        let mut crc = Crc::new();
-        crc.update(&input[..input.len() - rest.len()]);
-        if u16::from_le_bytes(*given) != crc.sum() as u16 {
-            return None;
-        }
-        rest = after;
-    }
-    Some(rest)
-}
-
-fn check_trailer(trailer: &[u8], output: &[u8]) -> Result<(), GzipError> {
-    let mut crc = Crc::new();
-    crc.update(output);
-    let (given_crc, rest) = trailer.split_first_chunk::<4>().ok_or(GzipError::Malformed)?;
-    let given_size = rest.first_chunk::<4>().ok_or(GzipError::Malformed)?;
-    let holds = u32::from_le_bytes(*given_crc) == crc.sum()
-        && u32::from_le_bytes(*given_size) == output.len() as u32;
-    if holds { Ok(()) } else { Err(GzipError::Malformed) }
 }
 
 /// Compresses at a `level` from 1 to 9; `None` if the output is not smaller.
@@ -244,7 +196,8 @@ mod tests {
     fn optional_header_fields_are_skipped() {
         let plain = deflate(&[7; 1000], 6).unwrap();
         let mut packed = plain[..10].to_vec();
-        packed[3] = FEXTRA | FNAME | FCOMMENT;
+        const FEXTRA_FNAME_FCOMMENT: u8 = 4 | 8 | 16;
+        packed[3] = FEXTRA_FNAME_FCOMMENT;
         packed.extend([2, 0, 1, 2]);
         packed.extend(b"name\0comment\0");
         packed.extend(&plain[10..]);
