@@ -11,7 +11,7 @@ use super::Shared;
 use super::exceptions::{ExceptionClass, unencodable_result};
 use super::frames::FrameStream;
 use super::items::{ItemReceiver, Part};
-use super::response_body::ResponseBody;
+use super::response_body::{ResponseBody, whole};
 use crate::memory::{Share, counted, encoding};
 use crate::terms::{TapeSource, tape_size};
 
@@ -76,7 +76,7 @@ pub(crate) async fn encode(
         shared.counts.exception(ExceptionClass::Error);
     }
     share.set(counted(response.body().len()));
-    Ok(response.map(|body| ResponseBody::whole(share.attach(body))))
+    Ok(response.map(|body| whole(share.attach(body))))
 }
 
 pub(crate) fn begin_stream(
@@ -87,7 +87,7 @@ pub(crate) fn begin_stream(
     share: Share,
     deadline: Option<Instant>,
 ) -> Result<Response<ResponseBody>, Unanswered> {
-    let Some(place) = shared.streams.enter() else {
+    let Ok(permit) = Arc::clone(&shared.streams).try_acquire_owned() else {
         let refusal = Refusal::signed(UNAVAILABLE, OVERLOADED, context);
         return Err(refusal.with_retry_after(RETRY_AFTER).into());
     };
@@ -95,8 +95,8 @@ pub(crate) fn begin_stream(
     SystemRandom::new().fill(&mut nonce).map_err(|_| Unanswered::Failed)?;
     let begun = server::begin_stream(context, nonce, settings);
     let (response, encoder) = begun.ok_or(Unanswered::Failed)?;
-    let frames = FrameStream::new(shared, encoder, items, share, place, deadline);
-    Ok(response.map(|()| ResponseBody::stream(frames)))
+    let frames = FrameStream::new(shared, encoder, items, share, permit, deadline);
+    Ok(response.map(|()| ResponseBody::Right(Box::new(frames))))
 }
 
 pub(crate) async fn collect(
@@ -138,7 +138,7 @@ pub(crate) async fn collect(
                     shared.codecs.run(size, move |_| collector.finish(&context, &settings));
                 let response = answer.await.map_err(|_stopped| Unanswered::Failed)?;
                 share.set(counted(response.body().len()));
-                return Ok(response.map(|body| ResponseBody::whole(share.attach(body))));
+                return Ok(response.map(|body| whole(share.attach(body))));
             }
         };
         // Ends the generator now, not after the response is sent.

@@ -22,7 +22,7 @@ use super::linger::{Sending, linger};
 use super::peer_socket::PeerSocket;
 use super::raw_head::RawHead;
 use super::stream::ServerStream;
-use super::{Peer, Phase, Shared, request};
+use super::{Peer, Phase, Shared, request, response_body};
 
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -109,7 +109,7 @@ where
                 headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
                 headers.insert(KEEP_ALIVE, shared.keep_alive.clone());
             }
-            response.body_mut().begin(&activity);
+            response_body::begin(response.body_mut(), &activity);
             Ok::<_, Infallible>(response)
         }
     };

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use backwater_protocol::server::RespondError;
 use backwater_protocol::stream::FrameEncoder;
 use bytes::Bytes;
-use tokio::sync::watch;
+use hyper::body::{Body, Frame};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{sleep, sleep_until};
 
+use super::activity::{Activity, Streaming};
 use super::exceptions::{ExceptionClass, exit, unencodable_result};
 use super::items::{ItemReceiver, Part};
-use super::streams::StreamPlace;
 use super::unsent::Unsent;
 use super::{Phase, Shared};
 use crate::TapeSource;
@@ -33,6 +34,7 @@ pub(crate) struct FrameStream {
     pump: Option<Pump>,
     frames: Queue,
     is_waiting: bool,
+    streaming: Option<Streaming>,
 }
 
 type Pump = Pin<Box<dyn Future<Output = Result<(), Broken>>>>;
@@ -57,7 +59,7 @@ impl FrameStream {
         encoder: FrameEncoder,
         items: ItemReceiver,
         share: Share,
-        place: Arc<StreamPlace>,
+        permit: OwnedSemaphorePermit,
         deadline: Option<Instant>,
     ) -> Self {
         let frames = Queue::default();
@@ -65,7 +67,7 @@ impl FrameStream {
             shared: Arc::clone(shared),
             encoder: Some(encoder),
             share,
-            place,
+            permit: Arc::new(permit),
             unsent: Arc::default(),
             frames: Rc::clone(&frames),
         };
@@ -74,16 +76,25 @@ impl FrameStream {
             let pumping = pin!(pump(writer, items, phase, deadline));
             catch_panic(pumping).await.unwrap_or(Err(Broken))
         };
-        Self { pump: Some(Box::pin(pump)), frames, is_waiting: false }
+        Self { pump: Some(Box::pin(pump)), frames, is_waiting: false, streaming: None }
     }
 
-    pub(crate) fn poll_frames(
-        &mut self,
+    pub(crate) fn begin(&mut self, activity: &Rc<Activity>) {
+        self.streaming = Some(Streaming::begin(activity));
+    }
+}
+
+impl Body for FrameStream {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
             if let Some(frames) = self.frames.borrow_mut().pop_front() {
-                return Poll::Ready(Some(Ok(frames)));
+                return Poll::Ready(Some(Ok(Frame::data(frames))));
             }
             if std::mem::take(&mut self.is_waiting) {
                 return Poll::Pending;
@@ -101,7 +112,7 @@ impl FrameStream {
         }
     }
 
-    pub(crate) fn is_over(&self) -> bool {
+    fn is_end_stream(&self) -> bool {
         self.pump.is_none() && self.frames.borrow().is_empty()
     }
 }
@@ -205,7 +216,8 @@ struct Writer {
     shared: Arc<Shared>,
     encoder: Option<FrameEncoder>,
     share: Share,
-    place: Arc<StreamPlace>,
+    /// Held until the last byte is written.
+    permit: Arc<OwnedSemaphorePermit>,
     unsent: Arc<Unsent>,
     frames: Queue,
 }
@@ -288,7 +300,7 @@ impl Writer {
         self.share.set(counted(frames.len()));
         let share = self.share.split(self.share.bytes());
         if !frames.is_empty() {
-            let frames = self.unsent.count(frames, share, &self.place);
+            let frames = self.unsent.count(frames, share, &self.permit);
             self.frames.borrow_mut().push_back(frames);
         }
     }

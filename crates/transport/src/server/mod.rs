@@ -21,7 +21,6 @@ mod room;
 mod secure;
 mod service;
 mod stream;
-mod streams;
 mod unsent;
 
 use std::collections::HashMap;
@@ -35,7 +34,7 @@ use std::time::{Duration, SystemTime};
 use backwater_etf::{Binaries, DecodeOptions};
 use backwater_protocol::server::{Callers, Exposure, ReplayGuard, Settings};
 use http::HeaderValue;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 use self::calls::Calls;
@@ -45,7 +44,6 @@ use self::forecast::Forecasts;
 pub use self::items::OnTaken;
 pub use self::options::{BindError, CallerStats, ExceptionStats, ServerOptions, ServerStats};
 pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
-use self::streams::Streams;
 use crate::codec::Codecs;
 use crate::memory::{Memory, encoding};
 use crate::swap::Swap;
@@ -106,7 +104,7 @@ impl Server {
         ServerStats {
             connections: shared.connections.load(Ordering::Relaxed),
             calls_in_flight: shared.calls.in_flight(),
-            streams: shared.streams.in_flight(),
+            streams: shared.max_streams - shared.streams.available_permits(),
             calls: shared.counts.calls(),
             abandoned: shared.memory.abandoned(),
             bytes_in_flight: shared.memory.used(),
@@ -199,7 +197,8 @@ struct Shared {
     codecs: Codecs,
     phase: watch::Sender<Phase>,
     calls: Calls,
-    streams: Arc<Streams>,
+    max_streams: usize,
+    streams: Arc<Semaphore>,
     memory: Arc<Memory>,
     forecasts: Forecasts,
     connections: AtomicUsize,
@@ -247,6 +246,7 @@ async fn listen(
     let (phase, receiver) = watch::channel(Phase::Running);
     let memory = Memory::new(options.max_bytes_in_flight);
     let forecasts = Forecasts::new(encoding(options.settings.max_encoded_result_size));
+    let max_streams = options.max_streams.min(Semaphore::MAX_PERMITS);
     let counts = Counts::new(&options.settings.callers);
     let shared = Arc::new(Shared {
         counts,
@@ -270,7 +270,8 @@ async fn listen(
         codecs: Codecs::default(),
         phase,
         calls: Calls::new(options.max_calls_in_flight, Arc::clone(&memory)),
-        streams: Streams::new(options.max_streams),
+        max_streams,
+        streams: Arc::new(Semaphore::new(max_streams)),
         memory,
         forecasts,
         connections: AtomicUsize::new(0),

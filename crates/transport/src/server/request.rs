@@ -17,7 +17,7 @@ use super::answer::{
     Ended, Form, OVERLOADED, RETRY_AFTER, UNAVAILABLE, Unanswered, begin_stream, collect, encode,
 };
 use super::calls::Running;
-use super::response_body::ResponseBody;
+use super::response_body::{ResponseBody, whole};
 use super::room::Room;
 use super::service::{Answer, IncomingCall, Outcome, Peer, Reply};
 use super::{Shared, health};
@@ -31,7 +31,7 @@ use crate::tls::ServerTls;
 pub(crate) fn malformed(shared: &Shared) -> Response<ResponseBody> {
     let refusal = Refusal::new(StatusCode::BAD_REQUEST, "");
     shared.counts.refusal(&refusal);
-    refusal.into_response(&shared.settings.load()).map(ResponseBody::whole)
+    refusal.into_response(&shared.settings.load()).map(whole)
 }
 
 /// `began` is when the head started. `unread` stays set while part of the body is unread.
@@ -45,7 +45,7 @@ pub(crate) async fn answer(
     if shared.health_path.as_deref().is_some_and(|path| path == request.uri().path()) {
         unread.set(!request.body().is_end_stream());
         let answer = health::answer(request.method(), shared.is_leaving());
-        return answer.map(ResponseBody::Whole);
+        return answer.map(ResponseBody::Left);
     }
     let settings = shared.settings.load();
     // Refusals are signed once the request is authentic.
@@ -61,7 +61,7 @@ pub(crate) async fn answer(
         },
     };
     shared.counts.refusal(&refusal);
-    refusal.into_response(&settings).map(ResponseBody::whole)
+    refusal.into_response(&settings).map(whole)
 }
 
 async fn serve(

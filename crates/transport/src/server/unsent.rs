@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::streams::StreamPlace;
 use crate::locks::Mutex;
 use crate::memory::Share;
 
@@ -42,12 +42,12 @@ impl Unsent {
         self: &Arc<Self>,
         frames: Vec<u8>,
         share: Share,
-        place: &Arc<StreamPlace>,
+        permit: &Arc<OwnedSemaphorePermit>,
     ) -> Bytes {
         let length = frames.len();
         self.bytes.fetch_add(length, Ordering::Relaxed);
-        let (unsent, place) = (Arc::clone(self), Arc::clone(place));
-        Bytes::from_owner(Frames { frames, unsent, _share: share, _place: place })
+        let (unsent, permit) = (Arc::clone(self), Arc::clone(permit));
+        Bytes::from_owner(Frames { frames, unsent, _share: share, _permit: permit })
     }
 
     fn sent(&self, length: usize) {
@@ -66,7 +66,7 @@ struct Frames {
     frames: Vec<u8>,
     unsent: Arc<Unsent>,
     _share: Share,
-    _place: Arc<StreamPlace>,
+    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl AsRef<[u8]> for Frames {
