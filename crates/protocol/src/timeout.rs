@@ -14,7 +14,6 @@ const MAX_DIGITS: usize = 12;
 /// use std::time::Duration;
 /// use backwater_protocol::CallTimeout;
 /// let timeout = CallTimeout::from_duration(Duration::from_micros(1_500_200));
-/// assert_eq!(timeout.to_string(), "1501");
 /// assert_eq!(timeout.as_duration(), Duration::from_millis(1501));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,12 +41,6 @@ impl CallTimeout {
 
     pub(crate) fn header_value(self) -> HeaderValue {
         HeaderValue::from(self.milliseconds)
-    }
-}
-
-impl std::fmt::Display for CallTimeout {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.milliseconds.fmt(formatter)
     }
 }
 

@@ -8,13 +8,6 @@ use crate::decimal;
 const MAX_DIGITS: usize = 15;
 
 /// The signed header `x-backwater-created`, in milliseconds since 1970.
-///
-/// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-/// use backwater_protocol::Timestamp;
-/// let created = Timestamp::from(UNIX_EPOCH + Duration::from_millis(1_790_000_000_123));
-/// assert_eq!(created.to_string(), "1790000000123");
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
     milliseconds: u64,
@@ -50,12 +43,6 @@ impl Timestamp {
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         Self::FIRST.plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
-    }
-}
-
-impl std::fmt::Display for Timestamp {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.milliseconds.fmt(formatter)
     }
 }
 

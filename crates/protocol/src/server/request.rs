@@ -370,26 +370,21 @@ impl<F> ExpectedBody<F> {
             let refusal = self.refuse(StatusCode::UNAUTHORIZED, "wrong_arguments_digest");
             return Err(refusal.with_www_authenticate(challenge(self.authenticated)));
         }
-        let Self { function, arity, encoding, max_size, context, .. } = self;
-        Ok(VerifiedBody { function, arity, encoding, max_size, context, body })
+        Ok(VerifiedBody { head: self, body })
     }
 }
 
 /// A request with an authentic body.
 #[derive(Debug)]
 pub struct VerifiedBody<F> {
-    function: F,
-    arity: u8,
-    encoding: Encoding,
-    max_size: usize,
-    context: ResponseContext,
+    head: ExpectedBody<F>,
     body: Bytes,
 }
 
 impl<F> VerifiedBody<F> {
     /// Checks 15 and 16.
     pub fn inflate(self) -> Result<Arguments<F>, Refusal> {
-        let room = self.max_size;
+        let room = self.head.max_size;
         match self.inflate_within(room)? {
             Inflated::Whole(arguments) => Ok(arguments),
             Inflated::Exceeds(body) => Err(body.too_large()),
@@ -398,26 +393,27 @@ impl<F> VerifiedBody<F> {
 
     /// Like [`inflate`](Self::inflate), but produces at most `room` bytes.
     pub fn inflate_within(self, room: usize) -> Result<Inflated<F>, Refusal> {
-        let body = match self.encoding {
+        let max_size = self.head.max_size;
+        let body = match self.head.encoding {
             Encoding::Identity => self.body,
-            Encoding::Gzip => match gzip::inflate(&self.body, room.min(self.max_size)) {
+            Encoding::Gzip => match gzip::inflate(&self.body, room.min(max_size)) {
                 Ok(inflated) => Bytes::from(inflated),
                 Err(GzipError::Malformed) => {
                     let text = "unable_to_uncompress_arguments";
                     return Err(self.refuse(StatusCode::BAD_REQUEST, text));
                 }
-                Err(GzipError::TooLarge { limit }) if limit < self.max_size => {
+                Err(GzipError::TooLarge { limit }) if limit < max_size => {
                     return Ok(Inflated::Exceeds(self));
                 }
                 Err(GzipError::TooLarge { .. }) => return Err(self.too_large()),
             },
         };
-        let Self { function, arity, context, .. } = self;
+        let ExpectedBody { function, arity, context, .. } = self.head;
         Ok(Inflated::Whole(Arguments { function, arity, context, body }))
     }
 
     fn too_large(&self) -> Refusal {
-        let (sent, limit) = (self.body.len(), self.max_size);
+        let (sent, limit) = (self.body.len(), self.head.max_size);
         // The claimed size wraps at 4 GiB.
         let claimed = gzip::claimed_size(sent, self.body.last_chunk());
         let size = if claimed > limit { claimed.to_string() } else { format!("over {limit}") };
@@ -427,7 +423,7 @@ impl<F> VerifiedBody<F> {
     }
 
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
-        Refusal::signed(status, body, &self.context)
+        self.head.refuse(status, body)
     }
 }
 

@@ -52,14 +52,7 @@ impl<'a> Target<'a> {
 
 /// Parses decimal digits, perhaps with a sign.
 fn parse_arity(text: &str) -> Option<u8> {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    let digits =
-        digits.strip_prefix('-').filter(|rest| rest.bytes().all(|b| b == b'0')).unwrap_or(digits);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let significant = digits.trim_start_matches('0');
-    if significant.is_empty() { Some(0) } else { significant.parse().ok() }
+    text.parse::<i16>().ok()?.try_into().ok()
 }
 
 #[cfg(test)]
