@@ -20,7 +20,6 @@ use crate::io_threads;
 use crate::number_map::NumberMap;
 use crate::numbers::EVENT_SENT;
 use crate::workers::ended::worker_ended;
-use crate::workers::load::InFlight;
 use backwater_transport::locks::Mutex;
 
 pub(crate) struct AcceptedCall {
@@ -58,7 +57,8 @@ pub(crate) struct Caller {
     pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) takes_stream: bool,
     pub(crate) peer: Arc<Peer>,
-    pub(crate) in_flight: Option<InFlight>,
+    /// Counts the call in the load of its worker.
+    pub(crate) in_flight: Option<Arc<()>>,
     /// Dropping it ends the wait for the deadline.
     watch: Option<oneshot::Sender<()>>,
 }

@@ -1,13 +1,7 @@
 //! The exception for callers whose worker thread has ended.
 
+use backwater_etf::tape::{ATOM, CONST, EMPTY_LIST, KEYS_MIXED, MAP, TEXT, TUPLE, word};
 use backwater_transport::{ExceptionClass, Outcome, OwnedTape};
-
-/// Tags of `backwater_etf::tape`.
-const ATOM: u32 = 6;
-const TUPLE: u32 = 7;
-const MAP: u32 = 10;
-const TEXT: u32 = 15;
-const EMPTY_LIST: u32 = 4 << 4 | 5;
 
 const ATOMS: [&str; 5] = ["error", "js_error", "name", "message", "code"];
 const TEXTS: [&str; 3] = [
@@ -18,22 +12,22 @@ const TEXTS: [&str; 3] = [
 
 /// `{error, {js_error, #{name, message, code}}, []}`, like a thrown JavaScript error.
 pub(crate) fn worker_ended() -> Outcome {
-    let atom = |place: u32| place << 4 | ATOM;
-    let text = |place: usize| (TEXTS[place].len() as u32) << 4 | TEXT;
+    let atom = |place| word(ATOM, place);
+    let text = |place: usize| word(TEXT, TEXTS[place].len() as u32);
     let words = vec![
-        3 << 4 | TUPLE,
+        word(TUPLE, 3),
         atom(0),
-        2 << 4 | TUPLE,
+        word(TUPLE, 2),
         atom(1),
         // The two bits below the count say how to read the map.
-        3 << 2 << 4 | MAP,
+        word(MAP, 3 << 2 | KEYS_MIXED),
         atom(2),
         text(0),
         atom(3),
         text(1),
         atom(4),
         text(2),
-        EMPTY_LIST,
+        word(CONST, EMPTY_LIST),
     ];
     Outcome::Exception(
         ExceptionClass::Error,

@@ -1,5 +1,4 @@
 pub(crate) mod ended;
-pub(crate) mod load;
 pub(crate) mod team;
 pub(crate) mod worker;
 

@@ -6,7 +6,6 @@ use std::time::Instant;
 use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::served_calls::{AcceptedCall, ServedCalls};
-use crate::workers::load::Load;
 use backwater_transport::locks::Mutex;
 
 const WAKE_AFTER: usize = 64;
@@ -29,7 +28,8 @@ pub(crate) struct Worker {
     events: Arc<EventQueue>,
     served: Arc<ServedCalls>,
     queue: Mutex<VecDeque<QueuedCall>>,
-    load: Load,
+    /// Cloned for each call in flight.
+    load: Arc<()>,
     taken: AtomicU64,
 }
 
@@ -46,13 +46,13 @@ impl Worker {
             events: Arc::clone(events),
             served: Arc::clone(served),
             queue: Mutex::default(),
-            load: Load::default(),
+            load: Arc::default(),
             taken: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn enqueue(&self, mut queued: QueuedCall) {
-        queued.call.caller.in_flight = Some(self.load.add());
+        queued.call.caller.in_flight = Some(Arc::clone(&self.load));
         let mut queue = self.queue();
         queue.push_back(queued);
         let urgent = queue.len().is_multiple_of(WAKE_AFTER);
@@ -68,7 +68,7 @@ impl Worker {
     }
 
     pub(crate) fn adopt(&self, mut call: AcceptedCall) -> AcceptedCall {
-        call.caller.in_flight = Some(self.load.add());
+        call.caller.in_flight = Some(Arc::clone(&self.load));
         call
     }
 
@@ -93,7 +93,7 @@ impl Worker {
     }
 
     pub(crate) fn load(&self) -> usize {
-        self.load.get()
+        Arc::strong_count(&self.load) - 1
     }
 
     pub(crate) fn stats(&self) -> WorkerStats {
