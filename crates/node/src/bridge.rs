@@ -43,7 +43,7 @@ impl Bridge {
 
     #[napi(catch_unwind)]
     pub fn attach_job_buffers(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
-        self.environment.attach_job_buffers(SharedBuffers::new(words, floats, bytes));
+        self.environment.job_buffers.replace(Some(SharedBuffers::new(words, floats, bytes)));
     }
 
     #[napi(catch_unwind)]
@@ -53,7 +53,7 @@ impl Bridge {
         floats: Float64Array,
         bytes: Uint8Array,
     ) {
-        self.environment.attach_event_buffers(SharedBuffers::new(words, floats, bytes));
+        self.environment.event_buffers.replace(Some(SharedBuffers::new(words, floats, bytes)));
     }
 
     #[napi(catch_unwind)]
@@ -63,12 +63,12 @@ impl Bridge {
         floats: Float64Array,
         bytes: Uint8Array,
     ) {
-        self.environment.encoder.attach_buffers(SharedBuffers::new(words, floats, bytes));
+        self.environment.encoder.buffers.replace(Some(SharedBuffers::new(words, floats, bytes)));
     }
 
     #[napi(catch_unwind)]
     pub fn attach_encoder_results(&self, results: Uint8Array) {
-        self.environment.encoder.attach_results(results);
+        self.environment.encoder.results.replace(Some(results));
     }
 
     #[napi(catch_unwind)]
@@ -95,7 +95,7 @@ impl Bridge {
         input: Uint8Array,
     ) -> Result<()> {
         let buffers = SharedBuffers::new(words, floats, bytes);
-        let large = Rc::clone(self.environment.large_messages());
+        let large = Rc::clone(&self.environment.large);
         decoder::install(env, &target, SharedDecoder::new(control, buffers, input, large))
     }
 

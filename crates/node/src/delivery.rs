@@ -9,7 +9,7 @@ use backwater_transport::tape_pool;
 use crate::errors::Failure;
 use crate::events::{Content, Event, Message, RequestId};
 use crate::faults;
-use crate::frame::{BufferSlicesMut, Extent, Position, extent};
+use crate::frame::{BufferSlicesMut, Extent, extent};
 use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RETURN, event as header};
 use crate::served_calls::ServedCalls;
 use crate::shared_buffers::SharedBuffers;
@@ -33,7 +33,7 @@ pub(crate) fn deliver(
     aside: &mut Aside<'_>,
 ) -> u32 {
     let mut slices = buffers.write();
-    let mut position = Position::default();
+    let mut position = Extent::default();
     let mut delivered = 0;
     let mut spent = SpentTapes::new();
     while let Some(event) = events.front() {
@@ -42,7 +42,7 @@ pub(crate) fn deliver(
             continue;
         }
         let size = size_of(event);
-        if !fits(&slices, position, size) {
+        if !slices.has_room(position, size) {
             break;
         }
         let Some(event) = events.pop_front() else { break };
@@ -71,7 +71,7 @@ fn put(
     event: Event,
     size: Extent,
     slices: &mut BufferSlicesMut<'_>,
-    position: &mut Position,
+    position: &mut Extent,
     aside: &mut Aside<'_>,
     spent: &mut SpentTapes,
 ) {
@@ -79,8 +79,8 @@ fn put(
         faults::pass("inbox");
     }
     let Event { kind, id, mut first, second, request_id, content } = event;
-    let (start, mut slot) = (position.word, 0);
-    position.word += header::LENGTH;
+    let (start, mut slot) = (position.words, 0);
+    position.words += header::LENGTH;
     match content {
         Content::None => (),
         Content::Failure(failure) => {
@@ -118,20 +118,11 @@ fn words_of(request_id: RequestId) -> [u32; 4] {
 }
 
 fn size_of(event: &Event) -> Extent {
-    let mut size = Extent { words: header::LENGTH, ..Extent::default() };
-    if let Some(message) = event.message() {
-        let tape = extent(&message.tape, &message.source);
-        if tape.words * 4 + tape.floats * 8 + tape.bytes <= LARGE {
-            size.words += tape.words;
-            size.floats = tape.floats;
-            size.bytes = tape.bytes;
-        }
+    let header = Extent { words: header::LENGTH, ..Extent::default() };
+    let Some(message) = event.message() else { return header };
+    let tape = extent(&message.tape, &message.source);
+    if tape.words * 4 + tape.floats * 8 + tape.bytes > LARGE {
+        return header;
     }
-    size
-}
-
-fn fits(slices: &BufferSlicesMut<'_>, position: Position, size: Extent) -> bool {
-    position.word + size.words <= slices.words.len()
-        && position.float + size.floats <= slices.floats.len()
-        && position.byte + size.bytes <= slices.bytes.len()
+    Extent { words: header.words + tape.words, ..tape }
 }

@@ -35,10 +35,10 @@ pub(crate) struct Environment {
     pub(crate) timers: Arc<Timers>,
     pub(crate) encoder: Rc<SharedEncoder>,
     jobs: Arc<JobRunner>,
-    job_buffers: RefCell<Option<SharedBuffers>>,
+    pub(crate) job_buffers: RefCell<Option<SharedBuffers>>,
     out_of_band: RefCell<Vec<Vec<u8>>>,
-    event_buffers: RefCell<Option<SharedBuffers>>,
-    large: LargeMessages,
+    pub(crate) event_buffers: RefCell<Option<SharedBuffers>>,
+    pub(crate) large: LargeMessages,
     failures: RefCell<Vec<Option<Box<Failure>>>>,
     event_loop: Option<EventLoop>,
 }
@@ -71,14 +71,6 @@ impl Environment {
         io_threads::register(&environment.events);
         env.add_env_cleanup_hook(Rc::clone(&environment), |environment| environment.tear_down())?;
         Ok(environment)
-    }
-
-    pub(crate) fn attach_job_buffers(&self, buffers: SharedBuffers) {
-        self.job_buffers.replace(Some(buffers));
-    }
-
-    pub(crate) fn attach_event_buffers(&self, buffers: SharedBuffers) {
-        self.event_buffers.replace(Some(buffers));
     }
 
     pub(crate) fn put_out_of_band(&self, index: usize, bytes: &[u8]) {
@@ -137,10 +129,6 @@ impl Environment {
             Some(event_loop) => self.events.spin(limit, || event_loop.has_work()),
             None => self.events.spin(limit.min(MAX_BLIND_SPIN), || false),
         }
-    }
-
-    pub(crate) fn large_messages(&self) -> &LargeMessages {
-        &self.large
     }
 
     pub(crate) fn add_large_message(&self, message: Message) -> u32 {

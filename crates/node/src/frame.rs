@@ -44,6 +44,7 @@ fn part<T>(buffer: &[T], start: usize, length: usize) -> Option<&[T]> {
     buffer.get(start..start.checked_add(length)?)
 }
 
+/// A place in the buffers, or the room that something takes there.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extent {
     pub(crate) words: usize,
@@ -59,13 +60,6 @@ pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Position {
-    pub(crate) word: usize,
-    pub(crate) float: usize,
-    pub(crate) byte: usize,
-}
-
 pub(crate) struct BufferSlicesMut<'a> {
     pub(crate) words: &'a mut [u32],
     pub(crate) floats: &'a mut [f64],
@@ -73,22 +67,28 @@ pub(crate) struct BufferSlicesMut<'a> {
 }
 
 impl BufferSlicesMut<'_> {
+    pub(crate) fn has_room(&self, position: Extent, extent: Extent) -> bool {
+        position.words + extent.words <= self.words.len()
+            && position.floats + extent.floats <= self.floats.len()
+            && position.bytes + extent.bytes <= self.bytes.len()
+    }
+
     /// Writes `tape` and advances `position`. The caller has checked that [`extent`] fits.
-    pub(crate) fn put(&mut self, tape: &Tape, source: &[u8], position: &mut Position) {
-        let header = position.word;
-        position.word += frame::LENGTH;
+    pub(crate) fn put(&mut self, tape: &Tape, source: &[u8], position: &mut Extent) {
+        let header = position.words;
+        position.words += frame::LENGTH;
         self.put_words(&tape.words, position);
         self.put_words(&tape.atoms, position);
         self.put_words(tape.shapes.as_flattened(), position);
-        let floats = position.float;
+        let floats = position.floats;
         self.floats[floats..floats + tape.floats.len()].copy_from_slice(&tape.floats);
-        position.float += tape.floats.len();
+        position.floats += tape.floats.len();
         let text = self.put_bytes(&tape.latin1, position);
-        let utf16 = position.byte;
+        let utf16 = position.bytes;
         for (unit, target) in tape.utf16.iter().zip(self.bytes[utf16..].chunks_exact_mut(2)) {
             target.copy_from_slice(&unit.to_ne_bytes());
         }
-        position.byte += tape.utf16.len() * 2;
+        position.bytes += tape.utf16.len() * 2;
         let names = self.put_bytes(&tape.names, position);
         let source = self.put_bytes(source, position);
         // Messages are smaller than 256 MiB and buffers than 4 GiB, so no cast truncates.
@@ -117,15 +117,15 @@ impl BufferSlicesMut<'_> {
         header[frame::SHAPES as usize] = tape.shapes.len() as u32;
     }
 
-    fn put_words(&mut self, words: &[u32], position: &mut Position) {
-        self.words[position.word..position.word + words.len()].copy_from_slice(words);
-        position.word += words.len();
+    fn put_words(&mut self, words: &[u32], position: &mut Extent) {
+        self.words[position.words..position.words + words.len()].copy_from_slice(words);
+        position.words += words.len();
     }
 
-    pub(crate) fn put_bytes(&mut self, bytes: &[u8], position: &mut Position) -> usize {
-        let start = position.byte;
+    pub(crate) fn put_bytes(&mut self, bytes: &[u8], position: &mut Extent) -> usize {
+        let start = position.bytes;
         self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-        position.byte += bytes.len();
+        position.bytes += bytes.len();
         start
     }
 }

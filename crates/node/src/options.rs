@@ -294,14 +294,6 @@ pub(crate) fn size(size: f64) -> usize {
 pub(crate) struct TermFlags(pub(crate) u32);
 
 impl TermFlags {
-    pub(crate) fn exact(self) -> bool {
-        self.has(FLAG_EXACT)
-    }
-
-    pub(crate) fn safe(self) -> bool {
-        self.has(FLAG_SAFE)
-    }
-
     pub(crate) fn idempotent(self) -> bool {
         self.has(FLAG_IDEMPOTENT)
     }
@@ -326,9 +318,9 @@ impl TermFlags {
 
     pub(crate) fn decode_options(self, limits: DecodeOptions<'static>) -> DecodeOptions<'static> {
         DecodeOptions {
-            exact: self.exact(),
+            exact: self.has(FLAG_EXACT),
             binaries: self.binaries(),
-            known_atoms: if self.safe() { Some(&KnownAtomTable) } else { None },
+            known_atoms: if self.has(FLAG_SAFE) { Some(&KnownAtomTable) } else { None },
             ..limits
         }
     }

@@ -162,13 +162,15 @@ impl ServedCalls {
         Self { events: Arc::clone(events), next: AtomicU32::new(0), callers: Mutex::default() }
     }
 
-    pub(crate) fn add(&self, caller: Caller) -> u32 {
+    /// Returns the event that starts the function.
+    pub(crate) fn add(&self, server: u32, call: AcceptedCall) -> Event {
+        let AcceptedCall { function, message, caller } = call;
         let mut callers = self.callers.lock();
         loop {
             let id = self.next.fetch_add(1, Ordering::Relaxed);
             if let Entry::Vacant(entry) = callers.entry(id) {
                 entry.insert(caller);
-                return id;
+                return Event::call(id, server, function, message);
             }
         }
     }

@@ -88,7 +88,7 @@ impl Servers {
     pub(crate) fn stats(&self, id: u32) -> ServerFigures {
         let Some(entry) = self.get(id) else { return ServerFigures::default() };
         let stats = entry.server.get().map(Server::stats).unwrap_or_default();
-        let workers = entry.team.as_ref().map(|team| team.stats()).unwrap_or_default();
+        let workers = entry.team.as_ref().map(|team| team.figures()).unwrap_or_default();
         ServerFigures::new(stats, workers)
     }
 

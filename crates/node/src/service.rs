@@ -7,7 +7,6 @@ use backwater_protocol::server::{Exposure, Lookup};
 use backwater_transport::{IncomingCall, Service};
 
 use crate::event_queue::EventQueue;
-use crate::events::Event;
 use crate::options::{ExposedFunction, ModuleCallers};
 use crate::served_calls::{AcceptedCall, ServedCalls};
 
@@ -71,8 +70,6 @@ pub(crate) struct JavaScriptService {
 
 impl Service for JavaScriptService {
     fn call(&self, call: IncomingCall) {
-        let AcceptedCall { function, message, caller } = AcceptedCall::new(call);
-        let call = self.served.add(caller);
-        self.events.push(Event::call(call, self.server, function, message));
+        self.events.push(self.served.add(self.server, AcceptedCall::new(call)));
     }
 }

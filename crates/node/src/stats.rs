@@ -6,8 +6,6 @@ use std::sync::Arc;
 use backwater_transport::{CallerStats, Client, EndpointState, EndpointStats, ExceptionStats};
 use napi_derive::napi;
 
-use crate::workers::worker::WorkerStats;
-
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct ServerFigures {
@@ -26,7 +24,10 @@ pub struct ServerFigures {
 }
 
 impl ServerFigures {
-    pub(crate) fn new(stats: backwater_transport::ServerStats, workers: Vec<WorkerStats>) -> Self {
+    pub(crate) fn new(
+        stats: backwater_transport::ServerStats,
+        workers: Vec<WorkerFigures>,
+    ) -> Self {
         let ExceptionStats { error, exit, throw } = stats.exceptions;
         Self {
             connections: count(stats.connections),
@@ -38,7 +39,7 @@ impl ServerFigures {
             refused: stats.refused.into_iter().map(CountFigure::new).collect(),
             exceptions: [error, exit, throw].map(|count| count as f64).into(),
             callers: stats.callers.into_iter().map(CallerFigures::new).collect(),
-            workers: workers.into_iter().map(Into::into).collect(),
+            workers,
         }
     }
 }
@@ -76,13 +77,7 @@ pub struct WorkerFigures {
     pub calls: f64,
 }
 
-impl From<WorkerStats> for WorkerFigures {
-    fn from(stats: WorkerStats) -> Self {
-        Self { slot: stats.slot, pending: count(stats.in_flight), calls: stats.taken as f64 }
-    }
-}
-
-fn count(count: usize) -> u32 {
+pub(crate) fn count(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 

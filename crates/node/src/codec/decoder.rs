@@ -16,7 +16,7 @@ use napi_derive::napi;
 
 use crate::codec::bare_functions::{self, nothing};
 use crate::events::{LargeMessages, Message};
-use crate::frame::{Position, extent};
+use crate::frame::{Extent, extent};
 use crate::numbers::decoder as numbers;
 use crate::options::TermFlags;
 use crate::shared_buffers::SharedBuffers;
@@ -182,12 +182,9 @@ impl Scratch {
     fn deliver(&mut self, buffers: &mut SharedBuffers) -> bool {
         let needed = extent(&self.tape, &[]);
         let mut slices = buffers.write();
-        let fits = self.tape.cuts.is_empty()
-            && needed.words <= slices.words.len()
-            && needed.floats <= slices.floats.len()
-            && needed.bytes <= slices.bytes.len();
+        let fits = self.tape.cuts.is_empty() && slices.has_room(Extent::default(), needed);
         if fits {
-            slices.put(&self.tape, &[], &mut Position::default());
+            slices.put(&self.tape, &[], &mut Extent::default());
             // JavaScript has the source, and reads it from its start.
             slices.words[frame::SOURCE as usize] = 0;
         } else {

@@ -20,8 +20,8 @@ const KEPT: usize = 8 << 20;
 pub(crate) struct SharedEncoder {
     scratch: RefCell<Scratch>,
     control: RefCell<Option<Uint32Array>>,
-    buffers: RefCell<Option<SharedBuffers>>,
-    results: RefCell<Option<Uint8Array>>,
+    pub(crate) buffers: RefCell<Option<SharedBuffers>>,
+    pub(crate) results: RefCell<Option<Uint8Array>>,
 }
 
 #[derive(Default)]
@@ -33,14 +33,6 @@ struct Scratch {
 }
 
 impl SharedEncoder {
-    pub(crate) fn attach_buffers(&self, buffers: SharedBuffers) {
-        self.buffers.replace(Some(buffers));
-    }
-
-    pub(crate) fn attach_results(&self, results: Uint8Array) {
-        self.results.replace(Some(results));
-    }
-
     pub(crate) fn with_tape<T>(
         &self,
         frame: usize,

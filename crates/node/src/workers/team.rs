@@ -13,7 +13,8 @@ use backwater_transport::{IncomingCall, Outcome, Service, Spawner};
 use http::StatusCode;
 
 use crate::served_calls::AcceptedCall;
-use crate::workers::worker::{QueuedCall, Worker, WorkerStats};
+use crate::stats::WorkerFigures;
+use crate::workers::worker::{QueuedCall, Worker};
 use backwater_transport::locks::{Mutex, RwLock};
 
 /// A worker with less to do is woken for a call after this wait.
@@ -73,8 +74,8 @@ impl Team {
         left.into_iter().for_each(|queued| self.assign(queued));
     }
 
-    pub(crate) fn stats(&self) -> Vec<WorkerStats> {
-        self.workers.read().iter().map(|worker| worker.stats()).collect()
+    pub(crate) fn figures(&self) -> Vec<WorkerFigures> {
+        self.workers.read().iter().map(|worker| worker.figures()).collect()
     }
 
     pub(crate) fn steal(&self, worker: &Arc<Worker>) -> Option<AcceptedCall> {

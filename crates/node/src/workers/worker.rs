@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::served_calls::{AcceptedCall, ServedCalls};
+use crate::stats::{WorkerFigures, count};
 use backwater_transport::locks::Mutex;
 
 const WAKE_AFTER: usize = 64;
@@ -73,14 +74,12 @@ impl Worker {
     }
 
     pub(crate) fn start(&self, call: AcceptedCall) -> Option<Event> {
-        let AcceptedCall { function, message, caller } = call;
-        if !caller.is_waiting() {
-            caller.give_up();
+        if !call.caller.is_waiting() {
+            call.caller.give_up();
             return None;
         }
         self.taken.fetch_add(1, Ordering::Relaxed);
-        let call = self.served.add(caller);
-        Some(Event::call(call, self.server, function, message))
+        Some(self.served.add(self.server, call))
     }
 
     pub(crate) fn wake(&self) {
@@ -96,17 +95,11 @@ impl Worker {
         Arc::strong_count(&self.load) - 1
     }
 
-    pub(crate) fn stats(&self) -> WorkerStats {
-        WorkerStats {
+    pub(crate) fn figures(&self) -> WorkerFigures {
+        WorkerFigures {
             slot: self.slot,
-            in_flight: self.load(),
-            taken: self.taken.load(Ordering::Relaxed),
+            pending: count(self.load()),
+            calls: self.taken.load(Ordering::Relaxed) as f64,
         }
     }
-}
-
-pub(crate) struct WorkerStats {
-    pub(crate) slot: u32,
-    pub(crate) in_flight: usize,
-    pub(crate) taken: u64,
 }
