@@ -1,9 +1,8 @@
 import { environment } from '../platform/environment.js';
-import { isIP } from 'node:net';
 import { bridge } from '../bridge/bridge.js';
 import { nativeOptions, type NativeEndpoint } from '../platform/native.js';
 import { Resolver, type ResolverSettings } from './resolver.js';
-import { isFixed, type Source } from './targets.js';
+import { endpointAt, isFixed, type Source } from './targets.js';
 
 export interface EndpointOptions {
   readonly endpoints: NativeEndpoint[];
@@ -13,12 +12,7 @@ export interface EndpointOptions {
 
 export function endpointOptions(source: Source): EndpointOptions {
   if (!isFixed(source)) return { endpoints: [], isResolved: true };
-  const endpoints = source.flatMap((target) => {
-    if (target.kind !== 'host' || isIP(target.endpoint.host) === 0) return [];
-    const { scheme, host, port } = target.endpoint;
-    const { weight } = target;
-    return [nativeOptions({ scheme, host, port, address: host, weight, priority: 0 })];
-  });
+  const endpoints = source.map((target) => nativeOptions(endpointAt(target, target.endpoint.host)));
   return { endpoints, isResolved: false };
 }
 

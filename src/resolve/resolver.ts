@@ -8,7 +8,14 @@ import { AbortController, contextOfCaller, now, runApart } from '../platform/hos
 import { toJson } from '../platform/json.js';
 import { messageOf } from '../platform/realms.js';
 import { Names, type ServiceRecord } from './names.js';
-import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
+import {
+  endpointAt,
+  nameOf,
+  parseResolved,
+  WEIGHT_UNIT,
+  type Source,
+  type Target,
+} from './targets.js';
 
 export interface ResolveListener {
   found(endpoints: readonly NativeEndpoint[]): void;
@@ -52,13 +59,14 @@ export class Resolver {
   readonly #settings: ResolverSettings;
   readonly #listener: ResolveListener;
   readonly #names: Names;
-  readonly #closed = new AbortController();
   /** Kept while later resolutions fail. */
   #answers = new Map<string, Resolved>();
   /** So that resolving does not run in the context of a call. */
   readonly #scope = contextOfCaller('BackwaterResolver');
   #timer: Timer | undefined;
-  #running = false;
+  /** Of the resolution under way. */
+  #running: AbortController | undefined;
+  #closed = false;
   #resting = false;
   #touched = 0;
   #succeeded = -Infinity;
@@ -75,7 +83,7 @@ export class Resolver {
 
   /** Does nothing if a resolution is under way or fresh. */
   refresh(): void {
-    if (this.#running || this.#closed.signal.aborted) return;
+    if (this.#running !== undefined || this.#closed) return;
     const freshness = Math.min(FRESH, this.#settings.interval ?? FRESH);
     if (now() - this.#succeeded < freshness) this.#listener.unchanged();
     else this.#run();
@@ -95,36 +103,34 @@ export class Resolver {
 
   close(): void {
     this.#timer?.stop();
-    this.#closed.abort();
+    this.#closed = true;
+    this.#running?.abort();
     this.#names.close();
     this.#scope.emitDestroy();
   }
 
   #run(): void {
-    if (this.#running || this.#closed.signal.aborted) return;
-    this.#running = true;
+    if (this.#running !== undefined || this.#closed) return;
+    const run = new AbortController();
+    this.#running = run;
     // The listener throws only after the I/O thread has ended, when no call needs an endpoint.
-    runApart(this.#scope, 'BackwaterResolution', () => this.#resolveAll()).catch(() => {});
+    runApart(this.#scope, 'BackwaterResolution', () => this.#resolveAll(run)).catch(() => {});
   }
 
-  async #resolveAll(): Promise<void> {
+  async #resolveAll(run: AbortController): Promise<void> {
     this.#timer?.stop();
-    const run = new AbortController();
     const { signal } = run;
     const giveUp = (): void => run.abort(tooLate());
     const giveUpApart = (): void => runApart(this.#scope, 'BackwaterResolution', giveUp);
     const timer = bridge.startTimer(giveUpApart, LIMIT);
-    const close = (): void => run.abort(this.#closed.signal.reason);
-    this.#closed.signal.addEventListener('abort', close, { once: true });
     try {
       const resolved = await unlessAborted(this.#resolve(signal), signal);
-      if (!this.#closed.signal.aborted) this.#succeed(resolved);
+      if (!this.#closed) this.#succeed(resolved);
     } catch (error) {
-      if (!this.#closed.signal.aborted) this.#fail(error);
+      if (!this.#closed) this.#fail(error);
     } finally {
       timer.stop();
-      this.#closed.signal.removeEventListener('abort', close);
-      this.#running = false;
+      this.#running = undefined;
     }
   }
 
@@ -192,16 +198,8 @@ export class Resolver {
 
   async #resolveTarget(target: Target): Promise<Resolved> {
     if (target.kind === 'srv') return this.#resolveService(target.scheme, target.name);
-    const { scheme, host, port } = target.endpoint;
-    const { weight } = target;
-    const listed = (address: string): NativeEndpoint => ({
-      scheme,
-      host,
-      port,
-      address,
-      weight,
-      priority: 0,
-    });
+    const { host } = target.endpoint;
+    const listed = (address: string): NativeEndpoint => endpointAt(target, address);
     if (isIP(host) !== 0) return { endpoints: [listed(host)], ttl: Infinity };
     const { addresses, ttl } = await this.#names.addresses(host);
     return { endpoints: addresses.map(listed), ttl: ttl ?? DEFAULT_INTERVAL };

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { type Endpoint, parseEndpoint, refuseUrl } from '../options/endpoint.js';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
+import type { NativeEndpoint } from '../platform/native.js';
 import { isUrl } from '../platform/realms.js';
 
 /** A server as an {@link EndpointResolver} returns it. */
@@ -29,9 +30,14 @@ export type EndpointResolver = (
 /** The option `url` of clients. */
 export type ClientUrl = string | URL | readonly (string | URL)[] | EndpointResolver;
 
+interface HostTarget {
+  readonly kind: 'host';
+  readonly endpoint: Endpoint;
+  readonly weight: number;
+}
+
 export type Target =
-  | { readonly kind: 'host'; readonly endpoint: Endpoint; readonly weight: number }
-  | { readonly kind: 'srv'; readonly scheme: Endpoint['scheme']; readonly name: string };
+  HostTarget | { readonly kind: 'srv'; readonly scheme: Endpoint['scheme']; readonly name: string };
 
 export type Source = readonly Target[] | EndpointResolver;
 
@@ -73,11 +79,17 @@ export function parseResolved(found: unknown): readonly Target[] {
   return targets;
 }
 
-export function isFixed(source: Source): source is readonly Target[] {
+/** Whether every server has an address. */
+export function isFixed(source: Source): source is readonly HostTarget[] {
   return (
     typeof source !== 'function' &&
     source.every((target) => target.kind === 'host' && isIP(target.endpoint.host) !== 0)
   );
+}
+
+export function endpointAt({ endpoint, weight }: HostTarget, address: string): NativeEndpoint {
+  const { scheme, host, port } = endpoint;
+  return { scheme, host, port, address, weight, priority: 0 };
 }
 
 export function maySpeakTls(source: Source): boolean {
