@@ -73,6 +73,7 @@ test('errors of other realms are recognized', (t) => {
     { name: 'Error', message: 'x' },
     new Error2(),
     Error,
+    Error.prototype,
     endless,
     proxy,
     foreign('({ name: "Error" })'),

@@ -51,6 +51,16 @@ test('an error without details has a name and a message', async (t) => {
   t.false(Object.keys(error).includes('remote'));
 });
 
+test('fields that only a proxy of an error has reach the caller', async (t) => {
+  const { remote } = await thrown(t, () => {
+    const fields: Record<string, unknown> = { code: 'E_PROXY', data: [1] };
+    return new Proxy(new Error('x'), {
+      get: (error, key) => fields[String(key)] ?? (Reflect.get(error, key) as unknown),
+    });
+  });
+  t.deepEqual(remote, { name: 'Error', message: 'x', code: 'E_PROXY', data: [1] });
+});
+
 test('exceptions other than JavaScript errors have no remote', async (t) => {
   t.is((await thrown(t, () => 'text')).remote, undefined);
   const fields = { name: 'Error', message: 'm' };

@@ -14,10 +14,10 @@ export function* prototypesOf(object: object): Generator<object, void> {
 export function readProperty(object: object, key: string): unknown {
   for (const owner of prototypesOf(object)) {
     if (!Object.hasOwn(owner, key)) continue;
-    const isRoot = owner !== object && Object.getPrototypeOf(owner) === null;
-    return isRoot ? undefined : (Reflect.get(object, key) as unknown);
+    if (owner !== object && Object.getPrototypeOf(owner) === null) return undefined;
+    break;
   }
-  return undefined;
+  return Reflect.get(object, key) as unknown;
 }
 
 export function ownProperties<Options extends object>(

@@ -14,7 +14,9 @@ export function isError(value: unknown): value is Error {
 }
 
 function inheritsFromError(value: object): boolean {
-  for (const each of prototypesOf(value)) if (isErrorPrototype(each)) return true;
+  for (const each of prototypesOf(value)) {
+    if (each !== value && isErrorPrototype(each)) return true;
+  }
   return false;
 }
 
