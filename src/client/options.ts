@@ -237,22 +237,24 @@ export function callOptions(
   client: CallSettings,
 ): CallSettings {
   if (input === undefined || input === null) return client;
-  const base = { ...client, metadata: undefined };
-  const values = { ...client, ...readOptions(callTable, input, 'the call', base) };
-  const metadata = Metadata.of(values.metadata, client.metadata);
-  return Object.freeze({ ...values, metadata, flags: flagsOf(values) });
+  const base: GivenSettings = { ...client, metadata: undefined };
+  return settingsOf(readOptions(callTable, input, 'the call', base), client);
 }
 
 export function streamOptions(
   input: StreamOptions | null | undefined,
   client: CallSettings,
 ): CallSettings {
-  const { idleTimeout, ...rest } = readOptions(streamTable, input, 'the stream', {
-    ...client,
-    idleTimeout: client.streamIdleTimeout,
-    metadata: undefined,
-  });
-  const values = { ...client, ...rest, streamIdleTimeout: idleTimeout ?? client.streamIdleTimeout };
+  const base = { ...client, metadata: undefined, idleTimeout: client.streamIdleTimeout };
+  const values: GivenSettings = readOptions(streamTable, input, 'the stream', base);
+  const streamIdleTimeout = values.idleTimeout ?? client.streamIdleTimeout;
+  return settingsOf({ ...values, streamIdleTimeout }, client, FLAG_STREAM);
+}
+
+/** Before its metadata is merged with the client's. */
+type GivenSettings = Omit<CallSettings, 'metadata'> & Pick<Values<typeof callTable>, 'metadata'>;
+
+function settingsOf(values: GivenSettings, client: CallSettings, flags = 0): CallSettings {
   const metadata = Metadata.of(values.metadata, client.metadata);
-  return Object.freeze({ ...values, metadata, flags: flagsOf(values) | FLAG_STREAM });
+  return Object.freeze({ ...values, metadata, flags: flagsOf(values) | flags });
 }

@@ -44,13 +44,13 @@ export function fallbacks<Table extends OptionTable>(table: Table): Values<Table
  *
  * @param subject follows "option of" in messages
  */
-export function readOptions<Table extends OptionTable>(
+export function readOptions<Table extends OptionTable, Base extends Values<Table> = Values<Table>>(
   table: Table,
   input: unknown,
   subject: string,
-  base: Values<Table> = fallbacks(table),
+  base: Base = fallbacks(table) as Base,
   prefix = '',
-): Values<Table> {
+): Base {
   const values: Record<string, unknown> = { ...base };
   for (const [name, value] of entriesOf(input, subject)) {
     if (!Object.hasOwn(table, name)) throw unknownOption(name, Object.keys(table), subject, prefix);
@@ -63,7 +63,7 @@ export function readOptions<Table extends OptionTable>(
     }
     values[name] = value;
   }
-  return values as Values<Table>;
+  return values as Base;
 }
 
 function entriesOf(input: unknown, subject: string): [string, unknown][] {

@@ -6,26 +6,25 @@ import { isAtomName, MAX_ATOM_LENGTH } from '../terms/atom.js';
 /** Erlang's limit. */
 const MAX_ARITY = 255;
 
+/** @param place the option, which the message begins with */
+export function refuse(place: string, problem: string, cause?: unknown): OptionError {
+  const fields = cause === undefined ? { option: place } : { option: place, cause };
+  return new OptionError(`${place}: ${problem}`, fields);
+}
+
 export function checkModule(
   value: unknown,
   option: string,
   subject: string,
 ): asserts value is object {
   if (types.isPromise(value)) {
-    throw new OptionError(
-      `${option}: ${subject} must be an object, not a promise: await the import`,
-      {
-        option,
-      },
-    );
+    throw refuse(option, `${subject} must be an object, not a promise: await the import`);
   }
   const suitable =
     isObject(value) && !Array.isArray(value) && !types.isMap(value) && !types.isSet(value);
   if (!suitable) {
     const given = inspectBriefly(value, 100);
-    throw new OptionError(`${option}: ${subject} must be an object of functions, not ${given}`, {
-      option,
-    });
+    throw refuse(option, `${subject} must be an object of functions, not ${given}`);
   }
 }
 
@@ -36,13 +35,13 @@ export function checkFunction(
 ): asserts value is (...args: never[]) => unknown {
   if (typeof value !== 'function') {
     const given = inspectBriefly(value, 100);
-    throw new OptionError(`${option}: ${subject} must be a function, not ${given}`, { option });
+    throw refuse(option, `${subject} must be a function, not ${given}`);
   }
   if (isClass(value)) {
-    throw new OptionError(
-      `${option}: ${subject} must be a function, not a class, which cannot be called without new: ` +
+    throw refuse(
+      option,
+      `${subject} must be a function, not a class, which cannot be called without new: ` +
         'expose an instance, or name the functions with expose(module, { exports: [...] })',
-      { option },
     );
   }
 }
@@ -73,10 +72,10 @@ export function checkName(
   subject: string,
 ): asserts value is string {
   if (!isAtomName(value)) {
-    throw new OptionError(
-      `${option}: the name of ${subject} must be a string of 1 to ${MAX_ATOM_LENGTH} characters ` +
+    throw refuse(
+      option,
+      `the name of ${subject} must be a string of 1 to ${MAX_ATOM_LENGTH} characters ` +
         `without lone surrogates, not ${inspectBriefly(value, 100)}`,
-      { option },
     );
   }
 }

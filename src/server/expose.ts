@@ -1,5 +1,4 @@
 import { binaries, type DecodeOptions } from '../codec/options.js';
-import { OptionError } from '../errors/errors.js';
 import { callerName } from '../options/callers.js';
 import { refuseOption } from '../options/table.js';
 import { defineHidden } from '../platform/brands.js';
@@ -11,6 +10,7 @@ import {
   checkName,
   checkOptions,
   isObject,
+  refuse,
 } from './checks.js';
 import type { CallContext } from '../calls/context.js';
 import type {
@@ -136,7 +136,7 @@ export function expose<
 >(module: Module, options: ExposeOptions<Name>): ExposedModule<Pick<Module, Name>> {
   checkModule(module, 'module', 'the argument of expose');
   if (Object.hasOwn(module, EXPOSED)) {
-    throw new OptionError('module: it is already exposed', { option: 'module' });
+    throw refuse('module', 'it is already exposed');
   }
   const given = checkOptions(options, ['exports', 'callers']) as Record<string, unknown>;
   const callers = given['callers'] === undefined ? undefined : callersOf(given['callers']);
@@ -291,10 +291,10 @@ function readMark<Mark>(
   if (found === undefined) return undefined;
   const fields = isObject(found) ? Object.keys(found) : [];
   if (fields.length !== known.length || !known.every((field) => fields.includes(field))) {
-    throw new OptionError(
-      `${option}: it was exposed by another version of backwater, in a way that this version does not ` +
+    throw refuse(
+      option,
+      'it was exposed by another version of backwater, in a way that this version does not ' +
         'understand: use the same version for expose and for the server',
-      { option },
     );
   }
   return found as Mark;

@@ -12,6 +12,7 @@ import {
   checkName,
   isClass,
   isObject,
+  refuse,
   truncatedName,
 } from './checks.js';
 import { functionMark, type ModuleMark, moduleMark } from './expose.js';
@@ -84,12 +85,10 @@ export function createRegistry(modules: Modules): Registry {
 function moduleEntries(modules: unknown): [string, unknown][] {
   if (types.isMap(modules)) return Array.from(modules) as [string, unknown][];
   if (!isObject(modules) || Array.isArray(modules)) {
-    throw new OptionError(
-      `modules must be an object or a Map, not ${inspectBriefly(modules, 100)}`,
-      {
-        option: 'modules',
-      },
-    );
+    const given = inspectBriefly(modules, 100);
+    throw new OptionError(`modules must be an object or a Map, not ${given}`, {
+      option: 'modules',
+    });
   }
   return ownEntries(modules, 'modules');
 }
@@ -156,9 +155,7 @@ function entriesOfFunction(
   return arities.map((arity) => {
     checkArity(arity, place, `the number of parameters of ${place}`);
     if (NEVER_EXPOSED.includes(`${name}/${arity}`)) {
-      throw new OptionError(`${place}: ${name}/${arity} is never exposed: choose another name`, {
-        option: place,
-      });
+      throw refuse(place, `${name}/${arity} is never exposed: choose another name`);
     }
     return { name, fn, arity, context, binaries };
   });
@@ -187,15 +184,12 @@ function namedProperty(object: object, name: string, place: string): unknown {
       : valueOf(property, place);
   }
   const hint = name.startsWith('#') ? ': private methods cannot be called' : '';
-  throw new OptionError(`${place}: there is no function of that name${hint}`, { option: place });
+  throw refuse(place, `there is no function of that name${hint}`);
 }
 
 function valueOf(property: PropertyDescriptor | undefined, place: string): unknown {
   if (property !== undefined && Object.hasOwn(property, 'value')) return property.value;
-  throw new OptionError(
-    `${place}: the property is a getter, which is never called: make it a value`,
-    { option: place },
-  );
+  throw refuse(place, 'the property is a getter, which is never called: make it a value');
 }
 
 function descriptor(object: object, name: string, place: string): PropertyDescriptor | undefined {
@@ -203,9 +197,6 @@ function descriptor(object: object, name: string, place: string): PropertyDescri
     return Object.getOwnPropertyDescriptor(object, name);
   } catch (cause) {
     // The module of the namespace is still being evaluated.
-    throw new OptionError(`${place}: the export is not initialised yet (a circular import?)`, {
-      option: place,
-      cause,
-    });
+    throw refuse(place, 'the export is not initialised yet (a circular import?)', cause);
   }
 }
