@@ -332,16 +332,18 @@ function identity({ statusCode = 0, headers }: IncomingMessage, body: string): F
   if (statusCode === 401 && /^Signature .*realm="backwater"/.test(challenge)) {
     return { text: 'a backwater server answers' };
   }
-  const advice =
-    statusCode === 403 && body === 'client_certificate_required'
-      ? CLIENT_CERTIFICATE
-      : statusCode === 400 && body.includes('speaks TLS')
-        ? 'use https:// instead of http://'
-        : ANOTHER_SERVER;
+  const advice = answerAdvice(statusCode, body) ?? ANOTHER_SERVER;
   const server = headers.server === undefined ? '' : ` (${truncate(String(headers.server), 100)})`;
   const message = `not a backwater server: the response is ${statusCode}${server}`;
   const status = advice === CLIENT_CERTIFICATE ? EXIT.connect : EXIT.authentication;
   throw new Failed(message, advice, status);
+}
+
+/** For answers of backwater servers that are not signed. */
+function answerAdvice(status: number, body: string): string | undefined {
+  if (status === 403 && body === 'client_certificate_required') return CLIENT_CERTIFICATE;
+  if (status === 400 && body.includes('speaks TLS')) return 'use https:// instead of http://';
+  return undefined;
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {
@@ -371,19 +373,14 @@ function authenticationAdvice(
   unverified: UnverifiedResponse | undefined,
   caller: string | undefined,
 ): string {
-  if (unverified?.status === 401) {
-    if (caller !== undefined) {
-      return `check that the server has this secret under the name '${caller}'`;
-    }
-    return 'give both sides the same bytes; a trailing line break counts';
+  const { status = 0, body = '' } = unverified ?? {};
+  if (status !== 401) {
+    const other = 'check that a backwater server answers, and that no proxy changes its answers';
+    return answerAdvice(status, body) ?? other;
   }
-  if (unverified?.status === 403 && unverified.body === 'client_certificate_required') {
-    return CLIENT_CERTIFICATE;
-  }
-  if (unverified?.status === 400 && unverified.body.includes('speaks TLS')) {
-    return 'use https:// instead of http://';
-  }
-  return 'check that a backwater server answers, and that no proxy changes its answers';
+  return caller === undefined
+    ? 'give both sides the same bytes; a trailing line break counts'
+    : `check that the server has this secret under the name '${caller}'`;
 }
 
 function refusalAdvice(reason: string): string {
