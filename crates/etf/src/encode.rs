@@ -14,7 +14,6 @@ use crate::write::{self, header};
 use crate::{EncodeOptions, tags};
 
 const MAX_STRING: usize = 65_535;
-const PART_END: u32 = tape::ext(tape::NEXT_PART, 0);
 const WHOLE_BYTES: u8 = 8;
 /// JavaScript's `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
@@ -884,39 +883,14 @@ impl<'a> Run<'a> {
         let is_byte = |word: &u32| *word <= 0xff0 && *word & 15 == tape::INT;
         if let Some(items) = items
             && count as usize <= MAX_STRING
+            && items.iter().all(is_byte)
         {
-            match items.iter().find(|word| !is_byte(word)) {
-                None => {
-                    self.word += items.len();
-                    self.byte_list(items.iter().map(|word| (word >> 4) as u8), items.len())?;
-                    return Ok(true);
-                }
-                Some(&PART_END) => {
-                    if let Some((bytes, end)) = self.bytes_of_parts(count as usize) {
-                        self.word = end;
-                        self.byte_list(bytes.iter().copied(), bytes.len())?;
-                        return Ok(true);
-                    }
-                }
-                Some(_) => {}
-            }
+            self.word += items.len();
+            self.byte_list(items.iter().map(|word| (word >> 4) as u8), items.len())?;
+            return Ok(true);
         }
         header(self.out, tags::LIST, count);
         self.open(Container::List, count, 0, 0)
-    }
-
-    fn bytes_of_parts(&self, count: usize) -> Option<(Vec<u8>, usize)> {
-        let mut bytes = Vec::with_capacity(count);
-        let mut at = self.word;
-        while bytes.len() < count {
-            match *self.tape.words.get(at)? {
-                PART_END => {}
-                word if word & 15 == tape::INT => bytes.push(u8::try_from(word >> 4).ok()?),
-                _ => return None,
-            }
-            at += 1;
-        }
-        Some((bytes, at))
     }
 
     fn byte_list(

@@ -33,10 +33,8 @@ impl Integer {
 }
 
 /// Longer marks come first.
-const MARKS: [&str; 20] = [
-    "<<", ">>", "=>", ":=", "{", "}", "[", "]", "(", ")", ",", "|", "/", ":", "-", "+", ".", ";",
-    "=", "#{",
-];
+const MARKS: [&str; 18] =
+    ["<<", ">>", "=>", ":=", "{", "}", "[", "]", "(", ")", ",", "|", "/", ":", "-", "+", ".", ";"];
 
 const HASH: &str = "#{";
 
@@ -157,7 +155,7 @@ impl<'a> Scanner<'a> {
             }
             _ => {
                 let rest = self.rest();
-                let mark = MARKS.iter().find(|mark| rest.starts_with(**mark) && **mark != "=");
+                let mark = MARKS.iter().find(|mark| rest.starts_with(**mark));
                 let Some(mark) = mark else { return Err(self.unexpected(start, "a term")) };
                 self.at += mark.len();
                 Token::Mark(mark)
