@@ -35,7 +35,7 @@ pub(crate) enum Term<'a> {
     ExternalFunction {
         module: Cow<'a, str>,
         function: Cow<'a, str>,
-        arity: u32,
+        arity: u8,
     },
     NativeRecord {
         module: Cow<'a, str>,
@@ -55,13 +55,11 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
     Ok(match tag {
         tags::SMALL_INTEGER => Term::Integer(reader.u8()?.into()),
         tags::INTEGER => Term::Integer((reader.u32()? as i32).into()),
-        tags::SMALL_BIG => {
-            let size = reader.u8()?.into();
-            big(reader, size)?
-        }
-        tags::LARGE_BIG => {
-            let size = reader.u32()? as usize;
-            big(reader, size)?
+        tags::SMALL_BIG | tags::LARGE_BIG => {
+            let is_small = tag == tags::SMALL_BIG;
+            let size = if is_small { reader.u8()?.into() } else { reader.u32()? as usize };
+            let (negative, magnitude) = reader.magnitude(size)?;
+            Term::Big { negative, magnitude }
         }
         tags::NEW_FLOAT => Term::Float(f64::from_bits(reader.u64()?)),
         tags::FLOAT => Term::Float(reader.old_float()?),
@@ -115,10 +113,10 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
         }
         tags::EXPORT => {
             let (module, function) = (atom(reader)?, atom(reader)?);
-            let Term::Integer(arity @ 0..=255) = read_integer(reader)? else {
+            let Ok(arity) = u8::try_from(integer(reader)?) else {
                 return reader.fail(Kind::Field("the arity of an external function"));
             };
-            Term::ExternalFunction { module, function, arity: arity as u32 }
+            Term::ExternalFunction { module, function, arity }
         }
         tags::NEW_FUN => fun(reader)?,
         tags::NATIVE_RECORD => native_record(reader)?,
@@ -154,22 +152,10 @@ fn container<'a>(
     Ok(make(count))
 }
 
-fn big<'a>(reader: &mut Reader<'a>, size: usize) -> Result<Term<'a>, DecodeError> {
-    let (negative, magnitude) = reader.magnitude(size)?;
-    Ok(Term::Big { negative, magnitude })
-}
-
-fn read_integer<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
-    match reader.u8()? {
-        tags::SMALL_INTEGER => Ok(Term::Integer(reader.u8()?.into())),
-        tags::INTEGER => Ok(Term::Integer((reader.u32()? as i32).into())),
-        _ => reader.fail(Kind::Field("an integer")),
-    }
-}
-
 fn integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
-    match read_integer(reader)? {
-        Term::Integer(value) => Ok(value),
+    match reader.u8()? {
+        tags::SMALL_INTEGER => Ok(reader.u8()?.into()),
+        tags::INTEGER => Ok((reader.u32()? as i32).into()),
         _ => reader.fail(Kind::Field("an integer")),
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn keyword(out: &mut String, name: &str) {
     if is_plain(name) { out.push_str(name) } else { quoted(out, name) }
 }
 
-pub(super) fn capture(out: &mut String, module: &str, function: &str, arity: u32) {
+pub(super) fn capture(out: &mut String, module: &str, function: &str, arity: u8) {
     let start = out.len();
     out.push('&');
     atom(out, module);
