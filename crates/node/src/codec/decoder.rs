@@ -4,14 +4,13 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::ptr;
 use std::rc::Rc;
 
 use backwater_etf::tape::frame;
 use backwater_etf::{DecodeError, DecodeOptions, Decoder, Tape};
 use bytes::Bytes;
 use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue, Uint8Array, Uint32Array};
-use napi::{Env, Error, Result, check_status, sys};
+use napi::{Env, Error, JsValue, Result, sys};
 use napi_derive::napi;
 
 use crate::codec::bare_functions::{self, nothing};
@@ -89,7 +88,7 @@ impl SharedDecoder {
     }
 
     /// Returns the source of the message, if binaries refer to it.
-    fn open(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+    fn open(&self, env: Env) -> Result<sys::napi_value> {
         let slot = self.control(|control| Ok(control[numbers::SLOT as usize] as usize))?;
         let message = self.large.borrow_mut().get_mut(slot.wrapping_sub(1)).and_then(Option::take);
         let mut message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
@@ -99,7 +98,6 @@ impl SharedDecoder {
         if !refers_to_source {
             return Ok(nothing(()));
         }
-        let env = Env::from_raw(env);
         // SAFETY: `env` belongs to the running call.
         unsafe { BufferSlice::to_napi_value(env.raw(), shared_buffer(&env, source)?) }
     }
@@ -117,43 +115,28 @@ impl SharedDecoder {
         Ok(())
     }
 
-    fn text8(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+    fn text8(&self, env: Env) -> Result<sys::napi_value> {
         let range = self.range()?;
         let scratch = self.scratch.borrow();
         let text = scratch.tape().latin1.get(range).ok_or_else(out_of_bounds)?;
-        let mut string = ptr::null_mut();
-        // SAFETY: `env` belongs to the running call, and `text` has that length.
-        check_status!(unsafe {
-            let length = text.len() as isize;
-            sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &mut string)
-        })?;
-        Ok(string)
+        Ok(env.create_string_latin1(text)?.raw())
     }
 
     /// The range is in bytes.
-    fn text16(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+    fn text16(&self, env: Env) -> Result<sys::napi_value> {
         let Range { start, end } = self.range()?;
         let scratch = self.scratch.borrow();
         let text = scratch.tape().utf16.get(start / 2..end / 2).ok_or_else(out_of_bounds)?;
-        let mut string = ptr::null_mut();
-        // SAFETY: as above.
-        check_status!(unsafe {
-            let length = text.len() as isize;
-            sys::napi_create_string_utf16(env, text.as_ptr(), length, &mut string)
-        })?;
-        Ok(string)
+        Ok(env.create_string_utf16(text)?.raw())
     }
 
-    fn names(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+    fn names(&self, env: Env) -> Result<sys::napi_value> {
         let scratch = self.scratch.borrow();
         let names = &scratch.tape().names;
-        let mut string = ptr::null_mut();
-        // SAFETY: as above.
-        check_status!(unsafe {
-            let length = names.len() as isize;
-            sys::napi_create_string_utf8(env, names.as_ptr().cast(), length, &mut string)
-        })?;
-        Ok(string)
+        // SAFETY: the names are UTF-8 of that length.
+        let string =
+            unsafe { env.create_string_from_c_char(names.as_ptr().cast(), names.len() as isize)? };
+        Ok(string.raw())
     }
 
     fn range(&self) -> Result<Range<usize>> {
@@ -257,12 +240,12 @@ pub(crate) fn install(env: Env, target: &Object<'_>, decoder: SharedDecoder) -> 
                 let result = decoder.decode(Some(call.bytes()?))?;
                 outcome(call.env(), result)
             }),
-            (c"open", |decoder, call| decoder.open(call.env())),
+            (c"open", |decoder, call| decoder.open(Env::from_raw(call.env()))),
             (c"nextPart", |decoder, _| decoder.next_part().map(nothing)),
             (c"table", |decoder, _| decoder.table().map(nothing)),
-            (c"names", |decoder, call| decoder.names(call.env())),
-            (c"text8", |decoder, call| decoder.text8(call.env())),
-            (c"text16", |decoder, call| decoder.text16(call.env())),
+            (c"names", |decoder, call| decoder.names(Env::from_raw(call.env()))),
+            (c"text8", |decoder, call| decoder.text8(Env::from_raw(call.env()))),
+            (c"text16", |decoder, call| decoder.text16(Env::from_raw(call.env()))),
             (c"close", |decoder, _| {
                 decoder.scratch.borrow_mut().close();
                 Ok(nothing(()))
