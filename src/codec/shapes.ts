@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { defineShown } from '../platform/brands.js';
 import { foreignAtom } from '../terms/atom.js';
 import { SHAPE_ATOMS } from './tape.js';
 import { filled } from './arrays.js';
@@ -119,19 +120,9 @@ export function setOwn(
   count: number,
 ): void {
   // Looking a key up in a large object is slow.
-  if (key in EMPTY) Object.defineProperty(object, key, ownProperty(value));
+  if (key in EMPTY) defineShown(object, key, value);
   else if (isSparse(key, count)) setSparse(object, key, value);
   else object[key] = value;
-}
-
-function ownProperty(value: unknown): PropertyDescriptor {
-  return {
-    __proto__: null,
-    value,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  } as PropertyDescriptor;
 }
 
 export function atomTerm(name: string): unknown {
