@@ -66,34 +66,20 @@ export interface ClientStats {
   readonly lastResolutionError: Error | undefined;
 }
 
-const NONE: ClientFigures = {
-  connections: 0,
-  idle: 0,
-  queued: 0,
-  streams: 0,
-  connectFailures: 0,
-  endpoints: [],
-  retries: 0,
-  failovers: 0,
-  hedges: 0,
-  hedgesWon: 0,
-  retryBudget: 0,
-};
-
 type Stats = Omit<ClientStats, 'pending' | 'calls' | 'failures'>;
 
 export function statsOf(client: number, resolver: ResolverStats | undefined): Stats {
-  return withResolver(environment.clientStats(client), resolver);
+  return withResolver(environment.clientStats(client)!, resolver);
 }
 
 /** Also removes the client from the addon. */
 export function lastStatsOf(client: number, resolver: ResolverStats | undefined): Stats {
-  const last = withResolver(environment.removeClient(client), resolver);
+  const last = withResolver(environment.removeClient(client)!, resolver);
   return { ...last, endpoints: [], connections: 0, idle: 0, queued: 0, streams: 0 };
 }
 
-function withResolver(figures: ClientFigures | null, resolver: ResolverStats | undefined): Stats {
-  const { endpoints, ...rest } = figures ?? NONE;
+function withResolver(figures: ClientFigures, resolver: ResolverStats | undefined): Stats {
+  const { endpoints, ...rest } = figures;
   return {
     ...rest,
     endpoints: endpoints.map(({ ejectedFor, ...endpoint }) => ({

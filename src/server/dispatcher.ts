@@ -37,12 +37,12 @@ export type DispatcherSettings = Pick<
  * in an asynchronous context of its own.
  */
 export class Dispatcher implements CallHandler {
-  readonly #registry: Registry;
+  readonly #functions: Registry['functions'];
   readonly #settings: DispatcherSettings;
   readonly #pumps = new Set<Pump>();
 
-  constructor(registry: Registry, settings: DispatcherSettings) {
-    this.#registry = registry;
+  constructor({ functions }: Registry, settings: DispatcherSettings) {
+    this.#functions = functions;
     this.#settings = settings;
   }
 
@@ -51,18 +51,14 @@ export class Dispatcher implements CallHandler {
     scope.runInAsyncScope(
       this.#run,
       this,
-      { call, scope, target: this.#target(id), context: undefined },
+      { call, scope, target: this.#functions[id]!, context: undefined },
       arrival,
     );
   }
 
   onBrokenCall(call: number, id: number, error: unknown): void {
     const scope = newContext('BackwaterCall');
-    this.#raise({ call, scope, target: this.#target(id), context: undefined }, error);
-  }
-
-  #target(id: number): RegisteredFunction {
-    return this.#registry.byId(id);
+    this.#raise({ call, scope, target: this.#functions[id]!, context: undefined }, error);
   }
 
   #run(running: RunningCall, arrival: Arrival): void {

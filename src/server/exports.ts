@@ -2,6 +2,7 @@ import { OptionError } from '../errors/errors.js';
 import { serverOptions, type ServerSettings } from './options.js';
 import type { Modules } from './registry.js';
 
+/** Without a prototype, like every namespace of `import()`. */
 export type ModuleNamespace = Readonly<Record<string, unknown>>;
 
 export interface ServedExports {
@@ -12,7 +13,8 @@ export interface ServedExports {
 }
 
 export function readExports(namespace: ModuleNamespace): ServedExports {
-  if (Object.hasOwn(namespace, 'interceptors') && typeof namespace['interceptors'] === 'function') {
+  const { interceptors: exported } = namespace;
+  if (typeof exported === 'function') {
     throw new OptionError("the export 'interceptors' must be a list of functions, not a function", {
       option: 'interceptors',
     });
@@ -21,16 +23,12 @@ export function readExports(namespace: ModuleNamespace): ServedExports {
   if (Object.hasOwn(namespace, 'default')) {
     return { modules: namespace['default'] as Modules, interceptors };
   }
-  if (!Array.isArray(namespace['interceptors'])) {
-    return { modules: namespace as Modules, interceptors };
-  }
+  if (!Array.isArray(exported)) return { modules: namespace as Modules, interceptors };
   const { interceptors: _, ...modules } = namespace;
   return { modules: modules as Modules, interceptors };
 }
 
 export function exportedInterceptors(namespace: ModuleNamespace): ServerSettings['interceptors'] {
-  if (!Object.hasOwn(namespace, 'interceptors')) return undefined;
   const { interceptors } = namespace;
-  if (!Array.isArray(interceptors)) return undefined;
-  return serverOptions({ interceptors }).interceptors;
+  return Array.isArray(interceptors) ? serverOptions({ interceptors }).interceptors : undefined;
 }

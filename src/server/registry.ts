@@ -40,7 +40,6 @@ export interface Registry {
   readonly modules: readonly string[];
   readonly callers: readonly (readonly [module: string, callers: readonly string[]])[];
   readonly functions: readonly RegisteredFunction[];
-  byId(id: number): RegisteredFunction;
 }
 
 /** Erlang's and Elixir's compilers and backwater itself put these into modules. */
@@ -74,11 +73,6 @@ export function createRegistry(modules: Modules): Registry {
     modules: Object.freeze(names),
     callers: Object.freeze(callers),
     functions: Object.freeze(functions),
-    byId(id: number): RegisteredFunction {
-      const found = functions[id];
-      if (found === undefined) throw new RangeError(`no function has the id ${id}`);
-      return found;
-    },
   });
 }
 
