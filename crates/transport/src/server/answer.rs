@@ -20,13 +20,13 @@ pub(crate) const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 pub(crate) const OVERLOADED: &str = "overloaded";
 
 pub(crate) enum Unanswered {
-    Refused(Box<Refusal>),
+    Refused(Refusal),
     Failed,
 }
 
 impl From<Refusal> for Unanswered {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+        Self::Refused(refusal)
     }
 }
 

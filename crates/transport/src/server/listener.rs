@@ -2,7 +2,6 @@ use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
@@ -143,7 +142,7 @@ fn start(
 ) {
     // Responses are written whole.
     let _ = stream.set_nodelay(true);
-    let open = OpenConnection::new(Arc::clone(&shared), slot);
+    let counted = Arc::clone(&shared.connections);
     tokio::task::spawn_local(async move {
         if shared.tls.is_some() {
             secure::serve(stream, address, shared, phase).await;
@@ -151,26 +150,8 @@ fn start(
             let peer = Peer { address, certificate: None };
             connection::serve(stream, Arc::new(peer), shared, phase, Instant::now()).await;
         }
-        drop(open);
+        drop((counted, slot));
     });
-}
-
-struct OpenConnection {
-    shared: Arc<Shared>,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl OpenConnection {
-    fn new(shared: Arc<Shared>, slot: OwnedSemaphorePermit) -> Self {
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        Self { shared, _slot: slot }
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

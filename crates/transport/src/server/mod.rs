@@ -28,7 +28,6 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use backwater_etf::{Binaries, DecodeOptions};
@@ -102,7 +101,7 @@ impl Server {
     pub fn stats(&self) -> ServerStats {
         let shared = &self.shared;
         ServerStats {
-            connections: shared.connections.load(Ordering::Relaxed),
+            connections: Arc::strong_count(&shared.connections) - 1,
             calls_in_flight: shared.calls.in_flight(),
             streams: shared.max_streams - shared.streams.available_permits(),
             calls: shared.counts.calls(),
@@ -201,7 +200,8 @@ struct Shared {
     streams: Arc<Semaphore>,
     memory: Arc<Memory>,
     forecasts: Forecasts,
-    connections: AtomicUsize,
+    /// Each open connection holds a clone.
+    connections: Arc<()>,
     counts: Counts,
 }
 
@@ -274,7 +274,7 @@ async fn listen(
         streams: Arc::new(Semaphore::new(max_streams)),
         memory,
         forecasts,
-        connections: AtomicUsize::new(0),
+        connections: Arc::default(),
     });
     let accepting = listener::accept(
         listener,

@@ -54,7 +54,7 @@ pub(crate) async fn answer(
         catch_panic(pin!(serve(shared, &settings, peer, request, began, unread, &signed))).await;
     let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
         Ok(response) => return response,
-        Err(Unanswered::Refused(refusal)) => *refusal,
+        Err(Unanswered::Refused(refusal)) => refusal,
         Err(Unanswered::Failed) => match signed.into_inner() {
             Some(context) => Refusal::signed(StatusCode::INTERNAL_SERVER_ERROR, "", &context),
             None => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""),

@@ -207,7 +207,7 @@ impl Discovery {
 
     pub(in super::super) fn stats(&self) -> Vec<EndpointStats> {
         let now = Instant::now();
-        self.endpoints().iter().map(|endpoint| endpoint_stats(endpoint, now)).collect()
+        self.endpoints().iter().map(|endpoint| endpoint.stats(now)).collect()
     }
 }
 
@@ -216,22 +216,5 @@ impl Known {
         self.failure = failure;
         self.rounds += 1;
         self.requested = false;
-    }
-}
-
-fn endpoint_stats(endpoint: &Endpoint, now: Instant) -> EndpointStats {
-    let figures = endpoint.figures();
-    let pool = endpoint.pool.stats();
-    EndpointStats {
-        authority: endpoint.authority.clone(),
-        address: endpoint.address.destination(),
-        state: figures.state,
-        ejected_for: figures.ejected_until.map(|until| until.saturating_duration_since(now)),
-        pending: figures.pending,
-        open_connections: pool.open,
-        idle_connections: pool.idle,
-        calls_waiting: pool.waiting,
-        calls: figures.calls,
-        failures: figures.failures,
     }
 }

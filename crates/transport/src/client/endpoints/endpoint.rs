@@ -6,6 +6,7 @@ use http::HeaderValue;
 
 use super::super::options::{ClientOptions, EndpointAddress};
 use super::super::pool::Pool;
+use super::discovery::EndpointStats;
 use super::health::{EndpointState, Epoch, Health};
 use super::random::SplitMix;
 use crate::locks::Mutex;
@@ -30,14 +31,6 @@ pub(in super::super) enum Feedback {
     Answered,
     Failed,
     Inconclusive,
-}
-
-pub(super) struct Figures {
-    pub(super) state: EndpointState,
-    pub(super) ejected_until: Option<Instant>,
-    pub(super) pending: usize,
-    pub(super) calls: u64,
-    pub(super) failures: u64,
 }
 
 impl Endpoint {
@@ -97,12 +90,19 @@ impl Endpoint {
         });
     }
 
-    pub(super) fn figures(&self) -> Figures {
+    pub(super) fn stats(&self, now: Instant) -> EndpointStats {
+        let pool = self.pool.stats();
         let health = self.health.lock();
-        Figures {
+        let ejected_until = health.ejected_until();
+        EndpointStats {
+            authority: self.authority.clone(),
+            address: self.address.destination(),
             state: health.state(),
-            ejected_until: health.ejected_until(),
+            ejected_for: ejected_until.map(|until| until.saturating_duration_since(now)),
             pending: self.pending(),
+            open_connections: pool.open,
+            idle_connections: pool.idle,
+            calls_waiting: pool.waiting,
             calls: self.calls.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
         }

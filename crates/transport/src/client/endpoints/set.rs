@@ -227,6 +227,6 @@ mod tests {
         assert_eq!(endpoint.pending(), 2);
         drop(attempts);
         assert_eq!(endpoint.pending(), 0);
-        assert_eq!(endpoint.figures().calls, 2);
+        assert_eq!(endpoint.stats(Instant::now()).calls, 2);
     }
 }

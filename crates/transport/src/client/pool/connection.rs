@@ -1,7 +1,6 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -32,7 +31,7 @@ pub(in super::super) struct Connection {
     idle_since: Instant,
     keep_alive_hint: Option<Duration>,
     expires: Option<Instant>,
-    _counted: Counted,
+    _open: Arc<()>,
 }
 
 #[derive(Debug)]
@@ -50,10 +49,9 @@ impl Connection {
     pub(super) async fn open(
         stream: ClientStream,
         max_header_bytes: usize,
-        open: Arc<AtomicUsize>,
+        open: Arc<()>,
         max_age: Option<Duration>,
     ) -> hyper::Result<Self> {
-        let counted = Counted::new(open);
         let tracker = stream.tracker();
         let secured = stream.secured().cloned();
         let (sender, driver) = http1::Builder::new()
@@ -71,7 +69,7 @@ impl Connection {
             idle_since: now,
             keep_alive_hint: None,
             expires: max_age.and_then(|age| now.checked_add(age)),
-            _counted: counted,
+            _open: open,
         })
     }
 
@@ -206,20 +204,5 @@ impl Connection {
         {
             self.driver = None;
         }
-    }
-}
-
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(open: Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(open)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

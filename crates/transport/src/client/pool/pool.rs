@@ -34,7 +34,8 @@ pub(in super::super) struct Pool {
     max_streams: usize,
     stream_permits: Arc<Semaphore>,
     waiting: AtomicUsize,
-    open: Arc<AtomicUsize>,
+    /// Each open connection holds a clone.
+    open: Arc<()>,
     connect_failures: AtomicU64,
     warm_up: WarmUp,
     /// Has no permits. Closing it stops the opening of connections ahead of calls.
@@ -157,7 +158,7 @@ impl Pool {
         if self.ended.is_closed() {
             return 0;
         }
-        self.min_connections.saturating_sub(self.open.load(Ordering::Relaxed))
+        self.min_connections.saturating_sub(self.open_connections())
     }
 
     pub(in super::super) fn stats(&self) -> PoolStats {
@@ -165,10 +166,14 @@ impl Pool {
             in_flight: self.calls_in_flight(),
             streams: self.max_streams - self.stream_permits.available_permits(),
             waiting: self.waiting.load(Ordering::Relaxed),
-            open: self.open.load(Ordering::Relaxed),
+            open: self.open_connections(),
             idle: self.idle.len(),
             connect_failures: self.connect_failures.load(Ordering::Relaxed),
         }
+    }
+
+    fn open_connections(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
     }
 
     fn calls_in_flight(&self) -> usize {
