@@ -2,6 +2,7 @@
 
 use std::io;
 
+use backwater_etf::DecodeError;
 use backwater_protocol::client::{
     AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure,
 };
@@ -158,14 +159,20 @@ impl Failure {
         }
     }
 
-    fn too_large_result(size: u64, limit: usize) -> Self {
+    fn response(reason: &str, detail: impl ToString, decoding: Option<&DecodeError>) -> Self {
         Self::Response {
-            reason: "invalid_body".into(),
-            detail: format!(
-                "the result of {size} bytes or more is larger than maxEncodedResultSize, {limit} bytes"
-            ),
-            offset: None,
+            reason: reason.into(),
+            detail: detail.to_string(),
+            // Messages are smaller than 4 GiB.
+            offset: decoding.map(|error| error.offset as u32),
         }
+    }
+
+    fn too_large_result(size: u64, limit: usize) -> Self {
+        let detail = format!(
+            "the result of {size} bytes or more is larger than maxEncodedResultSize, {limit} bytes"
+        );
+        Self::response("invalid_body", detail, None)
     }
 }
 
@@ -206,11 +213,7 @@ impl From<&CallError> for Failure {
                 Self::Truncated { items: *items as f64, message: error.to_string() }
             }
             CallError::Frame(failure) => failure.into(),
-            CallError::MalformedHttp { .. } => Self::Response {
-                reason: "invalid_http".into(),
-                detail: error.to_string(),
-                offset: None,
-            },
+            CallError::MalformedHttp { .. } => Self::response("invalid_http", error, None),
             CallError::Authentication { failure, unverified_status, unverified_body } => {
                 let unverified = Unverified::new(unverified_status.as_u16(), unverified_body);
                 Self::authentication(failure, unverified)
@@ -252,15 +255,10 @@ impl From<&ResponseFailure> for Failure {
             ResponseFailure::TooLarge { size, limit } => {
                 Self::too_large_result(*size as u64, *limit)
             }
-            failure => Self::Response {
-                reason: failure.reason().into(),
-                detail: failure.to_string(),
-                offset: match failure {
-                    // Messages are smaller than 4 GiB.
-                    ResponseFailure::Decode(error) => Some(error.offset as u32),
-                    _ => None,
-                },
-            },
+            ResponseFailure::Decode(error) => {
+                Self::response(failure.reason(), failure, Some(error))
+            }
+            failure => Self::response(failure.reason(), failure, None),
         }
     }
 }
@@ -275,14 +273,8 @@ impl From<&FrameError> for Failure {
                 header: None,
                 unverified: None,
             },
-            failure => Self::Response {
-                reason: failure.reason().into(),
-                detail: failure.to_string(),
-                offset: match failure {
-                    FrameError::Decode(error) => Some(error.offset as u32),
-                    _ => None,
-                },
-            },
+            FrameError::Decode(error) => Self::response(failure.reason(), failure, Some(error)),
+            failure => Self::response(failure.reason(), failure, None),
         }
     }
 }
