@@ -7,8 +7,7 @@ use tokio::sync::watch;
 
 use super::super::options::{ClientOptions, ListedEndpoint};
 use super::super::pool::Pool;
-use super::endpoint::Endpoint;
-use super::health::EndpointState;
+use super::endpoint::{Endpoint, EndpointStats};
 use super::random::SplitMix;
 use super::set::EndpointSet;
 
@@ -58,21 +57,6 @@ impl std::error::Error for ResolveFailure {}
 pub(in super::super) enum Unknown {
     Failed(ResolveFailure),
     Requested { rounds: u64 },
-}
-
-#[derive(Clone, Debug)]
-pub struct EndpointStats {
-    pub authority: String,
-    /// Address and port, or name and port if each connection looks up the name.
-    pub address: String,
-    pub state: EndpointState,
-    pub ejected_for: Option<Duration>,
-    pub pending: usize,
-    pub open_connections: usize,
-    pub idle_connections: usize,
-    pub calls_waiting: usize,
-    pub calls: u64,
-    pub failures: u64,
 }
 
 impl Discovery {

@@ -6,7 +6,6 @@ use http::HeaderValue;
 
 use super::super::options::{ClientOptions, EndpointAddress};
 use super::super::pool::Pool;
-use super::discovery::EndpointStats;
 use super::health::{EndpointState, Epoch, Health};
 use super::random::SplitMix;
 use crate::locks::Mutex;
@@ -24,6 +23,21 @@ pub(in super::super) struct Endpoint {
     /// Copies from `health`, so that calls to a healthy endpoint need no lock.
     up: AtomicBool,
     epoch: AtomicU32,
+}
+
+#[derive(Clone, Debug)]
+pub struct EndpointStats {
+    pub authority: String,
+    /// Address and port, or name and port if each connection looks up the name.
+    pub address: String,
+    pub state: EndpointState,
+    pub ejected_for: Option<Duration>,
+    pub pending: usize,
+    pub open_connections: usize,
+    pub idle_connections: usize,
+    pub calls_waiting: usize,
+    pub calls: u64,
+    pub failures: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ mod health;
 mod random;
 mod set;
 
+pub use self::discovery::ResolveFailure;
 pub(super) use self::discovery::{Discovery, Unknown};
-pub use self::discovery::{EndpointStats, ResolveFailure};
+pub use self::endpoint::EndpointStats;
 pub(super) use self::endpoint::{Endpoint, Feedback, InFlight};
 pub use self::health::EndpointState;
 pub(super) use self::health::retry_pause;
