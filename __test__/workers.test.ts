@@ -156,7 +156,7 @@ test('calls that an exiting worker has not started go to another worker', async 
   const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
   const pending = (count: number): Promise<void> =>
     eventually(`${count} calls are there`, () => server.stats().pending === count);
-  const blocked = [1, 2].map(() => failed(client.call('work', 'block_while_there_is', [file])));
+  const blocked = [1, 2].map(() => client.call('work', 'block_while_there_is', [file]));
   await pending(2);
   const crash = failed(client.call('end', 'by_exit'));
   await pending(3);
@@ -166,6 +166,22 @@ test('calls that an exiting worker has not started go to another worker', async 
   rmSync(file);
   t.deepEqual(await Promise.all(behind), [0, 1, 2, 3, 4, 5]);
   await Promise.all(blocked);
+  endedInTheMiddle(t, await crash);
+});
+
+test('calls that a worker finished just before it exited have their results', async (t) => {
+  const server = await start(t, { workers: 1 });
+  const client = connect(t, server);
+  const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
+  const blocked = client.call('work', 'block_while_there_is', [file]);
+  await eventually('it has begun', () => existsSync(`${file}.begun`));
+  const ahead = Array.from({ length: 20 }, (_, index) => client.call('work', 'echo', [index]));
+  await eventually('they are there', () => server.stats().pending === 21);
+  const crash = failed(client.call('end', 'by_exit'));
+  await eventually('all are there', () => server.stats().pending === 22);
+  rmSync(file);
+  t.is(typeof (await blocked), 'number');
+  t.deepEqual(await Promise.all(ahead), [...ahead.keys()]);
   endedInTheMiddle(t, await crash);
 });
 

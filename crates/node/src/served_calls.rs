@@ -240,10 +240,19 @@ impl ServedCalls {
         None
     }
 
-    pub(crate) fn fail_all(&self) {
-        let callers = std::mem::take(&mut *self.callers.lock());
-        for caller in callers.into_values() {
-            caller.reply.send(worker_ended());
+    /// Fails the calls that stay unanswered after all flushed jobs have run.
+    pub(crate) fn fail_all(self: &Arc<Self>) {
+        // Without calls, there may be no I/O thread yet.
+        if self.callers.lock().is_empty() {
+            return;
         }
+        let served = Arc::clone(self);
+        // Fails only if the thread, and so every call, has ended.
+        let _ = io_threads::spawn(move || async move {
+            let callers = std::mem::take(&mut *served.callers.lock());
+            for caller in callers.into_values() {
+                caller.reply.send(worker_ended());
+            }
+        });
     }
 }
