@@ -28,7 +28,7 @@ export function checkGoals(figures, titleOf) {
   const goals = CPU.map(([column, side, peer, most]) => {
     const ratio = ratioTo(cpuOf, ({ cpu }) => cpu[side].all, column, side, peer);
     const what = `${side}, ${column}, against ${titleOf(peer)}`;
-    const goal = `at most ${Number(most.toFixed(2))} ×`;
+    const goal = `at most ${Number(most.toFixed(3))} ×`;
     return { what, goal, ratio, reached: ratio?.value <= most };
   });
   const ratio = ratioTo(rateOf, ({ rate }) => rate, 'one in flight', 'client', 'json');
