@@ -18,7 +18,8 @@ const DEFAULT_LEVEL = 6;
  * ```
  */
 export function encode(value: unknown, options?: EncodeOptions): Buffer {
-  const { maxSize, compressed, ...settings } = encodeOptions(options);
+  const settings = encodeOptions(options);
+  const { maxSize, compressed } = settings;
   const limit = { bytes: maxSize, option: 'maxSize' } as const;
   const encoded = standaloneEncoder.encode(value, settings, { root: 'value', limit }, encode);
   const level = compressed === true ? DEFAULT_LEVEL : Number(compressed);
