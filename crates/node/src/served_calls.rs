@@ -240,7 +240,7 @@ impl ServedCalls {
         None
     }
 
-    /// Fails the calls that stay unanswered after all flushed jobs have run.
+    /// Fails the calls that are still unanswered once all flushed jobs have run.
     pub(crate) fn fail_all(self: &Arc<Self>) {
         // Without calls, there may be no I/O thread yet.
         if self.callers.lock().is_empty() {
