@@ -231,6 +231,18 @@ test('large binaries are encoded at any position', (t) => {
   t.true(encoded.subarray(6).equals(Buffer.concat([...parts, encoded.subarray(6 + 131_081)])));
 });
 
+test('an encoding over maxSize is refused with the limit and the option', (t) => {
+  const values = [1, 'xx', [1, 2, 3], { a: Buffer.alloc(100_000) }];
+  for (const value of values) {
+    const { length } = encode(value);
+    t.is(encode(value, { maxSize: length }).length, length);
+    for (const maxSize of [length - 1, 1]) {
+      const message = new RegExp(`\\b${maxSize} bytes \\(option maxSize\\)$`);
+      t.throws(() => encode(value, { maxSize }), { instanceOf: TermError, message });
+    }
+  }
+});
+
 test('a large binary counts towards maxSize', (t) => {
   const binary = Buffer.alloc(100_000, 255);
   t.is(encode(binary, { maxSize: 100_006 }).length, 100_006);

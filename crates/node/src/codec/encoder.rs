@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use backwater_etf::tape::MAX_DEPTH;
-use backwater_etf::{EncodeOptions, Encoder, Gap, TapeRef};
+use backwater_etf::{EncodeErrorKind, EncodeOptions, Encoder, Gap, TapeRef};
 use napi::bindgen_prelude::{Object, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result};
 
@@ -69,8 +69,11 @@ impl SharedEncoder {
             output.shrink_to(KEPT);
             output.push(VERSION);
             self.with_tape(frame, |tape| {
-                let encoded = encoder.encode_around(tape, &options, output, gaps);
-                encoded.map_err(|error| Error::from_reason(error.to_string()))
+                encoder.encode_around(tape, &options, output, gaps).map_err(|error| {
+                    let is_too_large = matches!(error.kind, EncodeErrorKind::TooLarge(_));
+                    let option = if is_too_large { " (option maxSize)" } else { "" };
+                    Error::from_reason(format!("{error}{option}"))
+                })
             })?;
             let length = output.len() + gaps.iter().map(|gap| gap.length).sum::<usize>();
             control[numbers::LENGTH as usize] = length as u32;
