@@ -332,6 +332,19 @@ test('a failure to write the output is reported in one line', async (t) => {
   t.regex(errors, /^backwater: cannot write the output: ENOSPC.*\n$/);
 });
 
+for (const code of ['EPIPE', 'ECONNRESET']) {
+  test(`the command ends in silence if a write fails with ${code}`, async (t) => {
+    // Which code a write fails with is up to the system, so the output fails with each.
+    const failing = `
+      const error = Object.assign(new Error('write'), { code: '${code}' });
+      process.stdout._write = (chunk, encoding, done) => done(error);`;
+    const preload = `data:text/javascript,${encodeURIComponent(failing)}`;
+    const child = spawn(process.execPath, ['--import', preload, PROGRAM, 'secret']);
+    const { status, errors } = await resultOf(child);
+    t.deepEqual({ status, errors }, { status: 0, errors: '' });
+  });
+}
+
 test('the exit status tells what went wrong', async (t) => {
   const { url } = await server(t);
   const dead = await tcpServer(t, () => {});

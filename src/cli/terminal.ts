@@ -12,6 +12,9 @@ const STYLES = {
   yellow: [33, 39],
 } as const;
 
+/** Of a write after the reader, such as `head`, has closed the pipe. Node's pipes are sockets. */
+const READER_GONE = new Set<string | undefined>(['EPIPE', 'ECONNRESET']);
+
 export class Terminal {
   readonly #out: Stream;
   readonly #errors: Stream;
@@ -19,10 +22,9 @@ export class Terminal {
   constructor(out: Stream = process.stdout, errors: Stream = process.stderr) {
     this.#out = out;
     this.#errors = errors;
-    // EPIPE: a reader such as `head` has seen enough.
     for (const stream of [out, errors]) {
       stream.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+        if (READER_GONE.has(error.code)) process.exit(process.exitCode ?? 0);
         if (stream === out) this.note(`backwater: cannot write the output: ${error.message}`);
         process.exit(EXIT.usage);
       });
